@@ -59,7 +59,8 @@ def plot_scores(precision, f1):
     """
     # From 0 on, all good scores look alike: start a little below the worst.
     bottom = max(0, np.floor(20 * min(*precision, *f1) - 0.2) / 20)
-    fig, ax = plt.subplots(figsize=(9, 5), layout="constrained")
+    fig, ax = plt.subplots(figsize=(9, 5))
+    fig.subplots_adjust(left=0.09, right=0.98, bottom=0.18, top=0.92)
     # A dark and a light colour can be told apart by everyone.
     left = ax.bar(DIGITS - 0.2, precision, 0.4, color="#1f5a99", label="Precision")
     right = ax.bar(DIGITS + 0.2, f1, 0.4, color="#7fc97f", label="F1 score")
@@ -70,8 +71,8 @@ def plot_scores(precision, f1):
     ax.set_ylim(bottom, bottom + 1.15 * (1 - bottom))
     ax.set_xlabel("Digit")
     ax.set_ylabel(f"Score (the scale starts at {bottom:.2f})")
-    ax.set_title(f"Precision and F1 score per digit: lowest F1 for {f1.argmin()}")
-    fig.legend(loc="outside lower center", ncols=2)
+    ax.set_title(f"Precision and F1 score per digit; lowest F1: {f1.argmin()}")
+    fig.legend(loc="lower center", ncols=2)
     return fig
 
 
@@ -90,8 +91,9 @@ def plot_confusion_matrix(matrix):
     # On one scale with a thousand right answers, ten mistakes would not show.
     right = np.eye(10, dtype=bool)
     wrong = matrix[~right]
-    fig, ax = plt.subplots(figsize=(8, 6.5), layout="constrained")
-    style = {"annot": True, "fmt": "d", "annot_kws": {"color": "black"}, "ax": ax}
+    fig, ax = plt.subplots(figsize=(8, 7))
+    fig.subplots_adjust(left=0.08, right=1, bottom=0.08, top=0.94)
+    style = {"annot": matrix, "fmt": "d", "annot_kws": {"color": "black"}, "ax": ax}
     sns.heatmap(
         matrix,
         mask=right,
@@ -127,8 +129,9 @@ def plot_mistakes(X, y_true, probabilities):
     """
     y_pred, surety = probabilities.argmax(axis=1), probabilities.max(axis=1)
     wrong = np.flatnonzero(y_pred != y_true)
-    worst = wrong[surety[wrong].argsort()[::-1]][:18]
-    fig, axes = plt.subplots(3, 6, figsize=(9, 5.5), layout="constrained")
+    worst = wrong[np.argsort(-surety[wrong], kind="stable")][:18]
+    fig, axes = plt.subplots(3, 6, figsize=(9, 5.5))
+    fig.subplots_adjust(left=0.01, right=0.99, bottom=0.01, top=0.83, hspace=0.5)
     for ax in axes.flat:
         ax.axis("off")
     for ax, i in zip(axes.flat, worst):
@@ -136,9 +139,8 @@ def plot_mistakes(X, y_true, probabilities):
         ax.set_title(
             f"{y_true[i]} taken for {y_pred[i]}\n{surety[i]:.2%} sure", size=10
         )
-    fig.suptitle(
-        f"The {len(worst)} of {len(wrong):,} mistakes made with most confidence"
-    )
+    title = f"The {len(worst)} most confident of {len(wrong):,} mistakes"
+    fig.suptitle(title if len(wrong) else "No mistakes")
     return fig
 
 
