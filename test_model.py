@@ -57,7 +57,8 @@ def plot_scores(precision, f1):
     -------
     matplotlib.figure.Figure
     """
-    # From 0 on, all good scores look alike: start a little below the worst.
+    # From 0 on, all good scores look alike. So start at a multiple of 0.05, at least
+    # 0.01 below the worst.
     bottom = max(0, np.floor(20 * min(*precision, *f1) - 0.2) / 20)
     fig, ax = plt.subplots(figsize=(9, 5))
     fig.subplots_adjust(left=0.09, right=0.98, bottom=0.18, top=0.92)
@@ -68,7 +69,7 @@ def plot_scores(precision, f1):
         ax.bar_label(bars, fmt="%.3f", rotation=90, padding=3, fontsize=9)
     ax.set_xticks(DIGITS)
     ax.set_yticks(np.linspace(bottom, 1, 6))
-    ax.set_ylim(bottom, bottom + 1.15 * (1 - bottom))
+    ax.set_ylim(bottom, bottom + 1.15 * (1 - bottom))  # with room for the labels
     ax.set_xlabel("Digit")
     ax.set_ylabel(f"Score (the scale starts at {bottom:.2f})")
     ax.set_title(f"Precision and F1 score per digit; lowest F1: {f1.argmin()}")
@@ -88,26 +89,27 @@ def plot_confusion_matrix(matrix):
     -------
     matplotlib.figure.Figure
     """
-    # On one scale with a thousand right answers, ten mistakes would not show.
-    right = np.eye(10, dtype=bool)
-    wrong = matrix[~right]
+    # On one colour scale with a thousand right answers, ten mistakes would not show.
+    # So the diagonal, where the right answers are, is left out and drawn in grey.
+    diagonal = np.eye(10, dtype=bool)
+    mistakes = matrix[~diagonal]
     fig, ax = plt.subplots(figsize=(8, 7))
     fig.subplots_adjust(left=0.08, right=1, bottom=0.08, top=0.94)
-    style = {"annot": matrix, "fmt": "d", "annot_kws": {"color": "black"}, "ax": ax}
+    counts = {"annot": matrix, "fmt": "d", "annot_kws": {"color": "black"}, "ax": ax}
     sns.heatmap(
         matrix,
-        mask=right,
+        mask=diagonal,
         cmap=sns.light_palette("orangered", as_cmap=True),
         vmin=0,
-        vmax=max(1, wrong.max()),
+        vmax=max(1, mistakes.max()),
         cbar_kws={"label": "Mistakes"},
-        **style,
+        **counts,
     )
-    sns.heatmap(matrix, mask=~right, cmap=["lightgrey"], cbar=False, **style)
+    sns.heatmap(matrix, mask=~diagonal, cmap=["lightgrey"], cbar=False, **counts)
     ax.tick_params(axis="y", rotation=0)
     ax.set_xlabel("Predicted digit")
     ax.set_ylabel("True digit")
-    ax.set_title(f"{wrong.sum():,} mistakes in {matrix.sum():,} images")
+    ax.set_title(f"{mistakes.sum():,} mistakes in {matrix.sum():,} images")
     return fig
 
 
@@ -127,9 +129,9 @@ def plot_mistakes(X, y_true, probabilities):
     -------
     matplotlib.figure.Figure
     """
-    y_pred, surety = probabilities.argmax(axis=1), probabilities.max(axis=1)
+    y_pred, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
     wrong = np.flatnonzero(y_pred != y_true)
-    worst = wrong[np.argsort(-surety[wrong], kind="stable")][:18]
+    worst = wrong[np.argsort(-confidence[wrong], kind="stable")][:18]
     fig, axes = plt.subplots(3, 6, figsize=(9, 5.5))
     fig.subplots_adjust(left=0.01, right=0.99, bottom=0.01, top=0.83, hspace=0.5)
     for ax in axes.flat:
@@ -137,7 +139,7 @@ def plot_mistakes(X, y_true, probabilities):
     for ax, i in zip(axes.flat, worst):
         ax.imshow(X[i].reshape(28, 28), cmap="gray_r", vmin=0, vmax=1)
         ax.set_title(
-            f"{y_true[i]} taken for {y_pred[i]}\n{surety[i]:.2%} sure", size=10
+            f"{y_true[i]} taken for {y_pred[i]}\n{confidence[i]:.2%} sure", size=10
         )
     title = f"The {len(worst)} most confident of {len(wrong):,} mistakes"
     fig.suptitle(title if len(wrong) else "No mistakes")
@@ -163,8 +165,11 @@ def main():
 
     probabilities = model.predict(X_test, verbose=0)
     y_pred = probabilities.argmax(axis=1)
-    each = {"labels": DIGITS, "zero_division": 0}  # 0 for a digit never predicted
-    precision, _, f1, _ = precision_recall_fscore_support(y_test, y_pred, **each)
+    # The precision of a digit that was never predicted counts as 0.
+    each = {"labels": DIGITS, "zero_division": 0}
+    precision, _recall, f1, _support = precision_recall_fscore_support(
+        y_test, y_pred, **each
+    )
     print(f"Measured on {len(y_test):,} images that the network never saw:\n")
     print(classification_report(y_test, y_pred, digits=4, **each))
     print(f"Average precision over the digits: {precision.mean():.4f}")
@@ -185,7 +190,7 @@ def main():
     except OSError as error:
         sys.exit(f"{name} could not be saved: {error}")
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "FigureCanvas")  # there may be no screen
+        warnings.filterwarnings("ignore", "FigureCanvas")  # is said without a screen
         plt.show()
 
 

@@ -46,7 +46,7 @@ def test_the_report_is_that_of_the_stored_confusion_matrix():
     assert f"Average F1 score over the digits: {f1.mean():.4f}\n" in printed
     accuracy = np.trace(MATRIX) / MATRIX.sum()
     assert f"Accuracy: {accuracy:.2%} of {MATRIX.sum():,} images\n" in printed
-    assert README.count(f"{accuracy:.1%}") >= 3
+    assert README.count(f"{accuracy:.1%}") == 2
 
 
 def test_the_nine_is_worked_through_with_its_numbers():
@@ -69,12 +69,12 @@ def test_the_mistakes_that_the_text_points_at_are_the_worst():
     assert np.unravel_index(mistakes.argmax(), (10, 10)) == (4, 9)
     words = " ".join(README.split())
     assert (
-        f"{mistakes[4, 9]} times a 4 was taken for a 9, and {mistakes[9, 4]}" in words
+        f"{mistakes[4, 9]} times a 4 was taken for a 9, and {mistakes[9, 4]} t" in words
     )
     assert f"the network's {mistakes.sum()} mistakes" in words
     precision, _, f1 = scores(MATRIX)
-    assert list(f1.argsort()[:2]) == [9, 8] and precision[8] > precision[9]
-    assert f"it overlooks {mistakes[8].sum()} of them" in words
+    assert f1.argmin() == 8 and f"{precision[7]:.3f}" == f"{precision[8]:.3f}"
+    assert f"it misses {mistakes[8].sum()} of them" in words
 
 
 def test_the_table_of_layers_is_that_of_the_network():

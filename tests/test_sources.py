@@ -24,7 +24,7 @@ def test_openml_is_asked_first_and_nobody_else(sources, capsys):
     assert served_by() == "OpenML"
     assert set(sources.requests) == set(OPENML)
     out = capsys.readouterr().out
-    assert out.startswith("Getting MNIST from OpenML (15 MB, downloaded once")
+    assert out.startswith("Getting MNIST from OpenML (15 MB, only the first time")
     assert out.count("\n") == 1
 
 
