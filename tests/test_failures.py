@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import warnings
 from pathlib import Path
 
 import keras
@@ -230,3 +231,30 @@ def test_a_kill_while_saving_leaves_nothing_that_git_shows(checkout, few_digits)
     assert len(list(checkout.glob("mnist.keras*"))) == 2
     assert (checkout / "mnist.keras").read_bytes() == b"the old model"
     assert untracked(checkout) == set()
+
+
+def test_the_old_model_is_never_written_to(folder, monkeypatch, few_digits):
+    save, paths = keras.Model.save, []
+    monkeypatch.setattr(
+        keras.Model, "save", lambda self, path: paths.append(path) or save(self, path)
+    )
+    monkeypatch.setattr(sys, "argv", ["model.py", "--epochs", "1"])
+    model.main()
+    (path,) = paths
+    assert path.parent.resolve().parent == folder.resolve()
+    assert {path.name for path in folder.iterdir()} == {"mnist.keras"}
+
+
+def test_a_digit_that_is_never_predicted_has_precision_0(
+    folder, monkeypatch, capsys, few_digits
+):
+    network = model.build_model()
+    network.set_weights([0 * weights for weights in network.get_weights()])
+    network.save("mnist.keras")  # it takes all for a 0
+    monkeypatch.setattr(sys, "argv", ["test_model.py"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        test_model.main()
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["1", "0.0000", "0.0000", "0.0000"] in [row[:4] for row in rows]
+    assert len(list(folder.glob("*.png"))) == 3
