@@ -208,7 +208,8 @@ def main():
         with tempfile.TemporaryDirectory(prefix=f"{MODEL_PATH}.", dir=".") as folder:
             model.save(Path(folder, MODEL_PATH))
             os.replace(Path(folder, MODEL_PATH), MODEL_PATH)
-    except OSError as error:
+    # A write that fails halfway comes out of h5py and zipfile as one of the latter two.
+    except (OSError, TypeError, ValueError) as error:
         sys.exit(f"{MODEL_PATH} could not be saved: {error}")
     print(f"Saved {MODEL_PATH}, trained on {len(X_train):,} images.")
 
