@@ -88,6 +88,8 @@ def fetch_images():
         # Anything can go wrong in a download, and Keras raises a bare Exception.
         except Exception as error:  # noqa: BLE001
             reason = textwrap.shorten(f"{type(error).__name__}: {error}", 160)
+            # Any terminal can print it, whatever letters a server or a path has.
+            reason = reason.encode("ascii", "backslashreplace").decode()
             print(f"  failed with {reason}", flush=True)
             failures.append(f"{name} failed with {reason}")
     raise RuntimeError(

@@ -186,12 +186,13 @@ def main():
     try:
         for name, figure in figures.items():
             figure.savefig(name, dpi=120)
-            print(f"Saved {name}")
     except OSError as error:
         sys.exit(f"{name} could not be saved: {error}")
+    for name in figures:
+        print(f"Saved {name}")
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "FigureCanvas")  # is said without a screen
-        plt.show()
+        plt.show(block=True)
 
 
 if __name__ == "__main__":

@@ -196,3 +196,14 @@ def test_the_timeout_is_only_for_the_download(sources):
         assert socket.getdefaulttimeout() == 77
     finally:
         socket.setdefaulttimeout(None)
+
+
+def test_a_reason_is_printable_on_every_terminal(monkeypatch, capsys, digits):
+    def fail():
+        raise OSError("gr\u00f6\u00dfe/\u6570\u636e")
+
+    monkeypatch.setattr(
+        model, "SOURCES", [("a", "b", fail), ("c", "d", lambda: digits)]
+    )
+    model.fetch_data()
+    assert capsys.readouterr().out.isascii()
