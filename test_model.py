@@ -166,12 +166,12 @@ def main():
     probabilities = model.predict(X_test, verbose=0)
     y_pred = probabilities.argmax(axis=1)
     # The precision of a digit that was never predicted counts as 0.
-    each = {"labels": DIGITS, "zero_division": 0}
+    options = {"labels": DIGITS, "zero_division": 0}
     precision, _recall, f1, _support = precision_recall_fscore_support(
-        y_test, y_pred, **each
+        y_test, y_pred, **options
     )
     print(f"Measured on {len(y_test):,} images that the network never saw:\n")
-    print(classification_report(y_test, y_pred, digits=4, **each))
+    print(classification_report(y_test, y_pred, digits=4, **options))
     print(f"Average precision over the digits: {precision.mean():.4f}")
     print(f"Average F1 score over the digits: {f1.mean():.4f}")
     print(f"Accuracy: {np.mean(y_pred == y_test):.2%} of {len(y_test):,} images")
@@ -191,7 +191,7 @@ def main():
     for name in figures:
         print(f"Saved {name}")
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "FigureCanvas")  # is said without a screen
+        warnings.filterwarnings("ignore", "FigureCanvas")  # said if there is no screen
         plt.show(block=True)
 
 

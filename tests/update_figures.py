@@ -60,7 +60,7 @@ def main():
     np.savez_compressed(FIGURES / "full_run.npz", **stored)
     for name, figure in draw(stored).items():
         # The test reads the text from here, not from the pixels.
-        metadata = {"Description": labels(figure)}
+        metadata = {"Description": labels(figure), "Software": None}
         figure.savefig(FIGURES / name, dpi=DPI, metadata=metadata)
 
 
