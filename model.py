@@ -19,7 +19,7 @@ if __name__ == "__main__":  # from here on, Ctrl-C stops the script without a tr
 
 # You describe a network to Keras; TensorFlow, its engine here, does the arithmetic.
 os.environ["KERAS_BACKEND"] = "tensorflow"
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # keeps most of its log quiet
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # hides most of its log
 
 import keras
 import numpy as np
@@ -28,21 +28,21 @@ from sklearn.datasets import fetch_openml
 from sklearn.model_selection import train_test_split
 
 MODEL_PATH = Path("mnist.keras")  # in the folder where you run the script
-TRAINED_ON = "trained_on_"  # begins the network's name; test_model.py asks for it
+TRAINED_ON = "trained_on_"  # and how many: test_model.py checks the name
 
 
 def fetch_data():
     """Return MNIST, split into four fifths for training and one fifth for the test.
 
-    An image has 28 x 28 pixels, which stand in one row of 784 numbers.
+    Each image is 28 x 28 pixels, stored as one row of 784 numbers.
 
     Returns
     -------
     X_train, X_test : ndarray of float32, shapes (56000, 784) and (14000, 784)
         Pixels from 0 (black) to 1 (white). If MNIST cannot be downloaded, these are
-        a sample of it, of shapes (4000, 784) and (1000, 784).
+        a sample, of shapes (4000, 784) and (1000, 784).
     y_train, y_test : ndarray of int64, shapes (56000,) and (14000,)
-        The digit on each image, from 0 to 9.
+        The digit in each image, from 0 to 9.
     """
     X, y = load_mnist()
     X_train, X_test, y_train, y_test = train_test_split(
@@ -73,7 +73,7 @@ def build_model():
 
 
 def train_model(model, X_train, y_train, epochs=10):
-    """Train `model` in place. The last tenth of the images only validates it.
+    """Train `model` in place; the last tenth of the images is for validation.
 
     Parameters
     ----------
@@ -93,7 +93,8 @@ def train_model(model, X_train, y_train, epochs=10):
         epochs=epochs,
         validation_split=0.1,
         # The learning rate falls in a straight line: large steps get close to a good
-        # network, small ones settle there.
+        # network; small ones settle there. Its 0.006, the weight decay and the batch
+        # size were found by trial.
         callbacks=keras.callbacks.LearningRateScheduler(
             lambda epoch, _: 0.006 * (1 - epoch / epochs)
         ),
@@ -110,7 +111,7 @@ def from_openml():
     """Return X, uint8 of shape (70000, 784), and y: https://www.openml.org/d/554."""
     with warnings.catch_warnings(action="ignore"):
         # scikit-learn would ask a dead server up to eight times, and warn before each
-        # new attempt. As an error, the first of these warnings ends that.
+        # new attempt. Turning the first warning into an error stops that.
         warnings.simplefilter("error", UserWarning)
         return fetch_openml(
             "mnist_784",
@@ -147,7 +148,7 @@ def load_mnist():
     """
     timeout = socket.getdefaulttimeout()
     for name, download in DOWNLOADS.items():
-        print(f"Getting MNIST from {name} unless it is here already ...", flush=True)
+        print(f"Getting MNIST from {name} unless already downloaded ...", flush=True)
         socket.setdefaulttimeout(TIMEOUT)
         try:
             X, y = download()
@@ -160,7 +161,7 @@ def load_mnist():
             print(f"  failed with {reason!a:.160}")
         finally:
             socket.setdefaulttimeout(timeout)
-    print("\nNOTE: this is a SAMPLE of 5,000 images. Expect 93% accuracy, not 98%.\n")
+    print("\nNOTE: using a SAMPLE of 5,000 images. Expect 93% accuracy, not 98%.\n")
     X, y = mnist_data()
     return X.astype("uint8"), y.astype("int64")
 
@@ -177,9 +178,9 @@ def main():
     parser.add_argument("--epochs", type=positive_int, default=10, help="default: 10")
     epochs = parser.parse_args().epochs
 
-    path = Path(os.path.realpath(MODEL_PATH))  # the file itself, if that is a link
-    partial = path.with_name("mnist.partial.keras")
-    try:  # find out now, and not after the training, whether it can be saved
+    path = Path(os.path.realpath(MODEL_PATH))  # the real file, if it is a link
+    partial = path.with_name(f"mnist.partial.{os.getpid()}.keras")
+    try:  # find out now, not after training, whether it can be saved
         partial.touch()
         partial.unlink()
         if path.is_dir():
@@ -187,7 +188,7 @@ def main():
     except OSError as error:
         sys.exit(f"{MODEL_PATH} cannot be saved here: {error}")
 
-    keras.utils.set_random_seed(42)  # so that every run ends in the same weights
+    keras.utils.set_random_seed(42)  # so that every run ends with the same weights
     X_train, _, y_train, _ = fetch_data()
     model = build_model()
     model.summary()
@@ -197,14 +198,14 @@ def main():
         sys.exit(f"{MODEL_PATH} was not saved: the weights are not finite numbers.")
     model.name = f"{TRAINED_ON}{len(X_train)}"
     try:
-        # The old file stays whole until the new one is.
+        # Keep the old file until the new one is complete.
         model.save(partial)
         partial.replace(path)
     except Exception as error:
         raise SystemExit(f"{MODEL_PATH} could not be saved: {error}") from error
     finally:
         partial.unlink(missing_ok=True)
-    print(f"Saved {MODEL_PATH}, trained on {len(X_train):,} images.")
+    print(f"Saved {MODEL_PATH}, trained and validated on {len(X_train):,} images.")
 
 
 if __name__ == "__main__":

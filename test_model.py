@@ -1,7 +1,7 @@
-"""Measure the network that model.py saved, or let it read your own digits.
+"""Test the network that model.py saved, or have it read your own digits.
 
-python test_model.py                      measures it on images that it never saw
-python test_model.py three.png photo.jpg  reads the digit on each of these pictures
+python test_model.py                      tests it on images that it has never seen
+python test_model.py three.png photo.jpg  reads the digit in each of these pictures
 """
 
 import argparse
@@ -13,7 +13,7 @@ import warnings
 if __name__ == "__main__":  # from here on, Ctrl-C stops the script without a traceback
     signal.signal(signal.SIGINT, lambda *_: sys.exit("\nInterrupted."))
 
-# As in model.py: TensorFlow is Keras's engine, and most of its log is kept quiet.
+# As in model.py: TensorFlow is Keras's engine, and most of its log is hidden.
 os.environ["KERAS_BACKEND"] = "tensorflow"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -27,7 +27,7 @@ from sklearn import metrics
 from model import MODEL_PATH, TRAINED_ON, fetch_data
 
 DIGITS = np.arange(10)
-ADVICE = "run `python model.py` to train one"
+ADVICE = "run `python model.py`"
 PROBLEMS = {  # what may be wrong with a picture, and what to do about it
     FileNotFoundError: "there is no such file; check the name",
     Image.DecompressionBombError: "it is too large; make it smaller",
@@ -44,11 +44,11 @@ def load_model():
         If there is none, or only one that model.py did not make.
     """
     try:
-        model = keras.models.load_model(MODEL_PATH, compile=False)
+        model = keras.models.load_model(MODEL_PATH, compile=False)  # no more training
     except Exception as error:  # each kind of damage raises a different one
         raise RuntimeError(f"{MODEL_PATH} is missing or damaged: {ADVICE}.") from error
     if not model.name.startswith(TRAINED_ON):
-        raise RuntimeError(f"{MODEL_PATH} is not a network of model.py's: {ADVICE}.")
+        raise RuntimeError(f"{MODEL_PATH} was not made by model.py: {ADVICE}.")
     return model
 
 
@@ -68,7 +68,7 @@ def measure(model):
     Raises
     ------
     RuntimeError
-        If it was trained on another split, and may have seen the test images.
+        If it was trained on another split, so it may have seen the test images.
     """
     X_train, X_test, _, y_test = fetch_data()
     if model.name != f"{TRAINED_ON}{len(X_train)}":
@@ -79,7 +79,7 @@ def measure(model):
     kws = {"labels": DIGITS, "zero_division": 0}
     precision, _, f1, _ = metrics.precision_recall_fscore_support(y_test, y_pred, **kws)
 
-    print(f"Measured on {len(y_test):,} images that the network never saw:\n")
+    print(f"Measured on {len(y_test):,} images that the network has never seen:\n")
     print(metrics.classification_report(y_test, y_pred, digits=4, **kws))
     print(f"Mean precision over the digits: {precision.mean():.4f}")
     print(f"Mean F1 score over the digits: {f1.mean():.4f}")
@@ -93,7 +93,7 @@ def measure(model):
 
 
 def read_pictures(model, names):
-    """Print which digit `model` reads on each picture.
+    """Print which digit `model` reads in each picture.
 
     Parameters
     ----------
@@ -107,22 +107,25 @@ def read_pictures(model, names):
     figures : dict of str to matplotlib.figure.Figure
         The figure of all pictures that could be read, by file name.
     status : int
-        The exit status: 1 if one could not be read, otherwise 0.
+        The exit status: 1 if any could not be read, otherwise 0.
     """
     images, answers = [], []
     for name in names:
         try:
             with warnings.catch_warnings(action="ignore"), Image.open(name) as picture:
                 images.append(prepare(picture))
-        except Exception as error:  # noqa: BLE001 (damage can raise any of them)
-            other = "it is damaged or not a picture; save it as PNG or JPEG"
+        except Exception as error:  # noqa: BLE001 (damage can raise anything)
+            other = "it cannot be read as a picture; save it as PNG or JPEG"
             print(f"{name}: {PROBLEMS.get(type(error), other)}.", file=sys.stderr)
             continue
         p = model.predict_on_batch(images[-1][np.newaxis])[0]  # ten probabilities
         second, first = p.argsort()[-2:]
         doubt = f", or {second}: {p[second]:.1%}" if p[first] < 0.9 else ""
         answers.append(f"{first} ({p[first]:.1%} sure{doubt})")
-        print(f"{name}: {answers[-1]}")
+        shown = name.encode(
+            sys.stdout.encoding, "backslashreplace"
+        )  # any can be printed
+        print(f"{shown.decode(sys.stdout.encoding)}: {answers[-1]}")
     if not images:
         return {}, 1
     figure = plot_digits(images, answers, "Your digits, as the network saw them")
@@ -130,7 +133,7 @@ def read_pictures(model, names):
 
 
 def prepare(picture):
-    """Return the digit on `picture` as MNIST's makers would have prepared it.
+    """Return the digit in `picture` as MNIST's makers would have prepared it.
 
     They fitted each digit into a box of 20 x 20 pixels and put its centre of mass in
     the middle of 28 x 28: LeCun et al., "Gradient-based learning applied to document
@@ -159,10 +162,11 @@ def prepare(picture):
     # Transparent paper becomes grey, on which black ink and white ink both show.
     page = Image.alpha_composite(Image.new("RGBA", picture.size, "grey"), picture)
 
-    # Most of what surrounds a pixel is paper, in the same light. So the median of it
-    # is the colour of the paper there, even in a shadow.
-    paper = ImageOps.contain(page, (24, 24)).filter(ImageFilter.MedianFilter(25))
-    # Ink is what differs from the paper: darker, lighter or of another colour.
+    # Most of what surrounds a pixel is paper, in the same light. So the median is the
+    # colour of the paper there, even in a shadow.
+    paper = page.resize((24, 24)).filter(ImageFilter.MedianFilter(25))
+    # Ink is what differs from the paper: darker, lighter or another colour. The limits,
+    # 25 of 255 and 0.35 of the darkest ink, were found by trial.
     ink = np.max(ImageChops.difference(page, paper.resize(page.size)), axis=2)
     if ink.max() < 25:
         raise ValueError("nothing is drawn on it")
@@ -173,10 +177,9 @@ def prepare(picture):
     ink = ink.resize([max(1, round(19 * side / max(ink.size))) for side in ink.size])
     digit = np.asarray(ink) / np.max(ink)
     centre = (np.indices(digit.shape) * digit).sum(axis=(1, 2)) / digit.sum()
-    top, left = np.clip(np.rint(14 - centre), 0, 28 - np.array(digit.shape)).astype(int)
-    image = np.zeros((28, 28), dtype="float32")
-    image[top : top + digit.shape[0], left : left + digit.shape[1]] = digit
-    return image.reshape(784)
+    start = np.clip(np.rint(14 - centre), 0, 28 - np.array(digit.shape)).astype(int)
+    margins = [(before, 28 - before - n) for before, n in zip(start, digit.shape)]
+    return np.pad(digit, margins).astype("float32").ravel()
 
 
 def plot_scores(precision, f1):
@@ -203,7 +206,7 @@ def plot_scores(precision, f1):
     ax.set(
         xlabel="Digit", ylabel=f"Score (scale starts at {bottom:.2f})", xticks=DIGITS
     )
-    # Above 1, the labels of the bars need some room.
+    # Leave room above 1 for the bar labels.
     ax.set(yticks=np.linspace(bottom, 1, 6), ylim=(bottom, 1.15 - 0.15 * bottom))
     ax.set_title(f"Precision and F1 score per digit; lowest F1: {f1.argmin()}")
     fig.legend(loc="outside lower center", ncols=2)
@@ -223,7 +226,7 @@ def plot_confusion_matrix(matrix):
     matplotlib.figure.Figure
     """
     # Beside a thousand right answers, ten mistakes would hardly be coloured at all.
-    # So the scale is for the mistakes, and the right answers lie beyond it, in grey.
+    # So the scale covers only the mistakes; right answers lie beyond it, in grey.
     is_mistake = ~np.eye(10, dtype=bool)
     mistakes = matrix[is_mistake]
     worst = max(1, mistakes.max())
@@ -248,7 +251,7 @@ def plot_mistakes(X, y_true, probabilities):
     y_true : ndarray of int, shape (n,)
         Digits from 0 to 9.
     probabilities : ndarray of float, shape (n, 10)
-        The network's answers, from 0 to 1.
+        One for each digit, from 0 to 1.
 
     Returns
     -------
@@ -258,11 +261,11 @@ def plot_mistakes(X, y_true, probabilities):
     wrong = np.flatnonzero(y_pred != y_true)
     surest = sorted(wrong, key=lambda i: -confidence[i])[:18]
     titles = [f"{y_true[i]} taken for {y_pred[i]}\n{confidence[i]:.2%}" for i in surest]
-    return plot_digits(X[surest], titles, f"The surest of {len(wrong):,} mistakes")
+    return plot_digits(X[surest], titles, f"The worst of {len(wrong):,} mistakes")
 
 
 def plot_digits(X, titles, heading):
-    """Draw each image under its title, six in a row.
+    """Draw each image under its title, six to a row.
 
     Parameters
     ----------
@@ -287,8 +290,8 @@ def plot_digits(X, titles, heading):
 
 
 def main():
-    parser = argparse.ArgumentParser(description="Measure the network of model.py.")
-    parser.add_argument("pictures", nargs="*", help="read the digits on these instead")
+    parser = argparse.ArgumentParser(description="Test model.py's network.")
+    parser.add_argument("pictures", nargs="*", help="read the digits in these instead")
     names = parser.parse_args().pictures
     try:
         model = load_model()
@@ -296,7 +299,7 @@ def main():
         for name, figure in figures.items():
             figure.savefig(name, dpi=120)
             print(f"Saved {name}")
-    except (RuntimeError, OSError) as error:
+    except (RuntimeError, OSError, ValueError) as error:
         sys.exit(f"Stopped: {error}")
     plt.show(block=True)
     sys.exit(status)

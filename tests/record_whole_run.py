@@ -1,4 +1,4 @@
-"""Train and measure on all of MNIST, and record every number that the README tells.
+"""Train and measure on all of MNIST, and record every number that the README gives.
 
 python tests/record_whole_run.py    takes about ten minutes
 

@@ -1,4 +1,4 @@
-"""MNIST arrives, whatever the network does."""
+"""MNIST arrives, whatever the internet does."""
 
 import json
 import re
@@ -23,10 +23,10 @@ def test_openml_comes_first(internet, capsys):
     assert source() == "OpenML"
     assert set(internet.requests) == set(OPENML)
     out = capsys.readouterr().out
-    assert out == "Getting MNIST from OpenML (15 MB) unless it is here already ...\n"
+    assert out == "Getting MNIST from OpenML (15 MB) unless already downloaded ...\n"
 
 
-def test_a_second_run_needs_no_network(internet):
+def test_a_second_run_works_offline(internet):
     assert source() == "OpenML"
     internet.requests.clear()
     assert source() == "OpenML"
@@ -61,7 +61,7 @@ def test_the_mirror_takes_over_when_openml_fails(internet, capfd, path, fault):
 @pytest.mark.parametrize(
     ("path", "fault"), [(LIST, "silent"), (DESCRIPTION, "silent"), (ARFF, "stalled")]
 )
-def test_a_silent_server_is_asked_twice_at_most(internet, monkeypatch, path, fault):
+def test_a_silent_server_is_asked_at_most_twice(internet, monkeypatch, path, fault):
     monkeypatch.setattr(model, "TIMEOUT", 1)
     internet.faults = {path: fault}
     assert source() == "Keras's mirror"
@@ -69,7 +69,7 @@ def test_a_silent_server_is_asked_twice_at_most(internet, monkeypatch, path, fau
     # ... and two real timeouts are less than half a minute.
 
 
-def test_ten_seconds_of_silence_are_enough(monkeypatch, digits):
+def test_ten_seconds_of_silence_is_enough(monkeypatch, digits):
     timeouts = []
     monkeypatch.setattr(model, "DOWNLOADS", {"here": lambda: digits})
     monkeypatch.setattr(socket, "setdefaulttimeout", timeouts.append)
@@ -84,7 +84,7 @@ def test_a_slow_download_is_no_fault(internet, monkeypatch):
     assert source() == "OpenML"
 
 
-def test_openml_is_back_after_its_faults(internet):
+def test_openml_recovers_from_its_faults(internet):
     for fault in "html", "half", 503:
         internet.faults = dict.fromkeys((LIST, ARFF), fault)
         assert source() == "Keras's mirror"

@@ -1,4 +1,4 @@
-"""The figures show at a glance where the network errs."""
+"""The figures show at a glance where the network goes wrong."""
 
 import json
 import warnings
@@ -96,7 +96,7 @@ def test_the_surest_mistakes_come_first(count, digits):
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 7, 40])
-def test_titles_of_digits_do_not_overlap(count, digits):
+def test_the_titles_of_the_digits_do_not_overlap(count, digits):
     titles = ["3 (61.3% sure, or 8: 30.2%)"] * count
     figure = test_model.plot_digits(digits[0][:count] / 255, titles, "Your digits, as")
     figure.canvas.draw()

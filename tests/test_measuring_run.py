@@ -1,4 +1,4 @@
-"""`python test_model.py` measures the saved network honestly, and only that one."""
+"""`python test_model.py` tests the saved network honestly, and no other."""
 
 import os
 import re
@@ -46,7 +46,7 @@ def test_every_number_and_figure_is_that_of_the_test_images(measured, truth):
     precision = precision_score(y_test, y_pred, average=None)
     f1 = f1_score(y_test, y_pred, average=None)
 
-    assert "Measured on 1,000 images" in out
+    assert "Tested on 1,000 images" in out
     assert out.split().count("f1-score") == 1
     assert f"Mean precision over the digits: {precision.mean():.4f}\n" in out
     assert f"Mean F1 score over the digits: {f1.mean():.4f}\n" in out
@@ -67,7 +67,7 @@ def test_every_number_and_figure_is_that_of_the_test_images(measured, truth):
     assert titles <= {f"{y_test[i]} taken for {y_pred[i]}" for i in wrong}
 
 
-def test_where_there_is_a_screen_but_no_window_that_is_said(monkeypatch, request):
+def test_a_screen_without_a_window_is_reported(monkeypatch, request):
     if sys.platform == "linux":
         monkeypatch.setenv("DISPLAY", ":0")
     with pytest.warns(UserWarning, match="cannot be shown"):
@@ -95,7 +95,9 @@ def stopped(monkeypatch, *pictures):
 @pytest.mark.parametrize(
     "kind", ["nothing", "empty", "garbage", "truncated", "a folder", "the blog's"]
 )
-def test_a_network_of_another_make_is_refused(folder, monkeypatch, kind, pictures):
+def test_a_network_that_model_py_did_not_make_is_refused(
+    folder, monkeypatch, kind, pictures
+):
     monkeypatch.setattr(test_model, "fetch_data", None)  # which nobody may call
     path = Path("mnist.keras")
     if kind == "a folder":
@@ -136,12 +138,12 @@ def test_other_arguments_are_usage_errors(monkeypatch, capsys):
     assert "usage: " in capsys.readouterr().err
 
 
-def test_a_run_without_a_screen_is_silent_about_it(tmp_path, network):
+def test_without_a_screen_there_is_no_warning(tmp_path, network):
     checkout(tmp_path)
     network.save(tmp_path / "mnist.keras")
     status, out, err = run(tmp_path, "test_model.py", KERAS_BACKEND="torch")
     assert status == 0, err
-    assert "NOTE: this is a SAMPLE of 5,000 images" in out and "Epoch" not in out
+    assert "NOTE: using a SAMPLE of 5,000 images" in out and "Epoch" not in out
     assert "Traceback" not in err and "\nE0" not in err
     assert "Warning" not in err or sys.platform != "linux"
     assert new_files(tmp_path) == set()
@@ -155,7 +157,7 @@ def test_pytest_finds_no_test_in_the_script():
 @pytest.mark.parametrize(
     ("stream", "sign"), [("stderr", "numpy"), ("stdout", "Getting MNIST")]
 )
-def test_ctrl_c_ends_it_with_a_word(tmp_path, network, stream, sign):
+def test_ctrl_c_stops_it_cleanly(tmp_path, network, stream, sign):
     checkout(tmp_path)
     network.save(tmp_path / "mnist.keras")
     status, _, err = interrupted(tmp_path, "test_model.py", stream, sign)

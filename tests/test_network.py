@@ -1,4 +1,4 @@
-"""The network is the blog's, learns to read, and ends the same way in every run."""
+"""The network is as in the blog, and learns to read."""
 
 import keras
 import numpy as np
@@ -66,7 +66,7 @@ def test_the_learning_rate_falls_in_a_straight_line(sample):
     assert rates == pytest.approx([0.006, 0.004, 0.002])
 
 
-def test_a_tenth_of_the_images_only_validates(sample):
+def test_a_tenth_of_the_images_is_kept_for_validation(sample):
     network = model.build_model()
     model.train_model(network, sample[0], sample[2], epochs=1)
     assert int(network.optimizer.iterations) == 15  # batches of 240: 3,600 images
@@ -76,7 +76,7 @@ def test_a_tenth_of_the_images_only_validates(sample):
 
 
 @pytest.mark.parametrize("terminal", [True, False])
-def test_progress_is_a_bar_only_on_a_terminal(sample, capsys, monkeypatch, terminal):
+def test_progress_is_a_bar_only_in_a_terminal(sample, capsys, monkeypatch, terminal):
     monkeypatch.setattr("sys.stdout.isatty", lambda: terminal)
     few = sample[0][:480], sample[2][:480]
     model.train_model(model.build_model(), *few, epochs=3)

@@ -1,4 +1,4 @@
-"""`python test_model.py three.png` reads digits that its users drew or photographed."""
+"""`python test_model.py three.png` reads digits that users drew or photographed."""
 
 import io
 import re
@@ -111,7 +111,7 @@ def test_a_digit_is_the_same_digit_however_it_looks(originals, answers, look):
     assert accuracy >= np.mean(answers(as_they_are) == digits[some]) - 0.08
 
 
-def test_over_three_hundred_digits_the_accuracy_stays(originals, answers):
+def test_accuracy_holds_over_300_digits(originals, answers):
     pictures, digits = originals
     before = answers([np.asarray(picture).ravel() / 255 for picture in pictures])
     for look in ImageOps.invert, shaded, lambda picture: picture:
@@ -132,17 +132,18 @@ def test_the_centre_of_mass_goes_where_mnist_has_it(originals):
 
 
 @pytest.mark.parametrize("box", [(200, 20, 203, 380), (20, 200, 380, 203)])
-def test_a_line_of_a_hair_s_breadth_keeps_its_length(box):
+def test_a_hairline_keeps_its_length(box):
     picture = Image.new("L", (400, 400), "white")
     picture.paste("black", box)
     rows, columns = np.nonzero(test_model.prepare(picture).reshape(28, 28))
     assert max(np.ptp(rows), np.ptp(columns)) == 18
 
 
+@pytest.mark.parametrize("size", [(300, 200), (5, 500), (500, 1)])
 @pytest.mark.parametrize("colour", ["white", "black", "#7f8081"])
-def test_an_empty_page_has_no_digit(colour):
-    page = Image.new("RGB", (300, 200), colour)
-    noise = np.random.default_rng(0).integers(-8, 9, (200, 300, 3))
+def test_an_empty_page_has_no_digit(colour, size):
+    page = Image.new("RGB", size, colour)
+    noise = np.random.default_rng(0).integers(-8, 9, (*size[::-1], 3))
     noisy = Image.fromarray(np.uint8(np.clip(np.asarray(page) + noise, 0, 255)))
     for picture in page, noisy:
         with pytest.raises(ValueError, match="nothing is drawn"):
@@ -174,11 +175,11 @@ BAD = {
     "missing.png": "no such file",
     "blank.png": "nothing is drawn on it",
     "huge.png": "too large",
-    "text.png": "not a picture",
-    "empty.png": "not a picture",
-    "half three.png": "damaged",
-    "half seven.jpg": "damaged",
-    "folder": "not a picture",
+    "text.png": "cannot be read as a picture",
+    "empty.png": "cannot be read as a picture",
+    "half three.png": "cannot be read as a picture",
+    "half seven.jpg": "cannot be read as a picture",
+    "folder": "cannot be read as a picture",
 }
 GOOD = {"three.png": 3, "seven.jpg": 7, "tr\u00e9s \u4e09.webp": 3}
 
@@ -200,6 +201,13 @@ def test_every_good_picture_is_read_and_every_bad_one_named(gallery):
     assert "own_digits.png" not in new_files(gallery)
 
 
+def test_a_name_that_the_terminal_cannot_show_is_spelt_out(gallery):
+    name = "tr\u00e9s \u4e09.webp"
+    status, out, err = run(gallery, "test_model.py", name, PYTHONIOENCODING="ascii")
+    assert status == 0, err
+    assert out.startswith(r"tr\xe9s \u4e09.webp: 3 (")
+
+
 def read(monkeypatch, capsys, *names):
     """Run test_model.py on pictures in this process; return exit status and output."""
     monkeypatch.setattr(test_model, "fetch_data", None)  # which nobody may call
@@ -209,7 +217,7 @@ def read(monkeypatch, capsys, *names):
     return stop.value.code, capsys.readouterr().out
 
 
-def test_forty_pictures_are_read_in_their_order(gallery, monkeypatch, capsys):
+def test_forty_pictures_are_read_in_order(gallery, monkeypatch, capsys):
     status, out = read(monkeypatch, capsys, *["three.png", "seven.jpg"] * 20)
     assert status == 0
     answers = re.findall(r"^(three.png: 3|seven.jpg: 7) \(", out, re.MULTILINE)

@@ -56,17 +56,17 @@ def facts():
     long = {name: f"{value:.4f}" for name, value in RUN["50 epochs"].items()}
     today = mean("today's recipe")
     return [
-        f"It gets about {today} of new digits right",
-        f"the same network reaches only {mean('pixels from 0 to 255')}.",
+        f"It reads about {today} of MNIST's test digits correctly",
+        f"the same network reaches only {mean('pixels from 0 to 255')}, not {today}.",
         f"the number to beat is {MATRIX.sum(axis=1).max() / total:.1%}",
         f"{first['val_accuracy']} against {first['accuracy']}",
         f"With a constant 0.003, accuracy is {mean('one learning rate, 0.003')}",
-        f"`accuracy` is {long['accuracy']} instead of {last('accuracy')}",
+        f"After 50 epochs, `accuracy` is {long['accuracy']} instead of {last('accuracy')}",
         f"`val_loss` is {long['val_loss']} instead of {last('val_loss')}",
         f"`val_accuracy` even rises a little, to {long['val_accuracy']}",
         f"`val_accuracy` better than {last('val_accuracy')}?",
-        f"Here, {mistakes.sum()} of them stand out",
-        f"took a 4 for a 9 most often, {mistakes.max()} times",
+        f"Here, all {mistakes.sum()} stand out",
+        f"a 4 for a 9 most often, {mistakes[4, 9]} times, and a 9 for a 4 {mistakes[9, 4]}",
         f"| **it is an 8** | {right:,} *true positives* (TP) | {are - right} *false neg",
         f"| **it is another digit** | {said - right} *false positives* (FP) |",
         f"{total - said - are + right:,} *true negatives* (TN) |",
@@ -84,7 +84,7 @@ def facts():
     ]
 
 
-def test_every_measured_number_is_that_of_the_last_whole_run():
+def test_every_measured_number_matches_the_last_whole_run():
     text = re.sub(r"```.*?```", "", README, flags=re.DOTALL)
     text = " ".join(re.sub(r"\]\([^)]*\)", "]", text).split())
     for fact in facts():
@@ -94,7 +94,7 @@ def test_every_measured_number_is_that_of_the_last_whole_run():
     assert set(numbers) <= GIVEN
 
 
-def test_every_line_that_a_script_printed_is_that_of_the_last_whole_run():
+def test_every_printed_line_matches_the_last_whole_run():
     printed = [*RUN["progress"], *RUN["report"], *RUN["own digits"]]
     printed.append(RUN["row 14 of the first 3"])
     shown = [line for block in blocks("text") for line in block.splitlines()]
@@ -105,14 +105,14 @@ def test_every_line_that_a_script_printed_is_that_of_the_last_whole_run():
     assert report in README and RUN["progress"][-1] in README
 
 
-def test_the_record_is_of_todays_code():
+def test_the_record_matches_the_code():
     assert RUN["fingerprint"] == fingerprint(), (
         "The code has changed: run `python tests/record_whole_run.py`, then bring the "
         "README up to date."
     )
 
 
-def test_the_pictures_are_those_of_the_last_whole_run():
+def test_the_pictures_match_the_last_whole_run():
     shown = re.findall(r"!\[[^]]+\]\(tests/figures/([^)]+)\)", README)
     assert sorted(shown) == sorted(RUN["pictures"])
     for name, expected in RUN["pictures"].items():
@@ -121,23 +121,22 @@ def test_the_pictures_are_those_of_the_last_whole_run():
     assert {path.name for path in FIGURES.iterdir()} == set(shown)
 
 
-def test_what_the_words_say_of_the_numbers_is_true():
+def test_claims_about_the_numbers_are_true():
     right, said, are = MATRIX[8, 8], MATRIX[:, 8].sum(), MATRIX[8].sum()
     mistakes = MATRIX - np.diag(np.diag(MATRIX))
     assert f1_scores().argmin() == 8  # "the digit with the lowest F1 score"
     assert are - right > said - right  # "misses more eights than it invents"
     assert np.unravel_index(mistakes.argmax(), (10, 10)) == (4, 9)
-    assert mistakes[9, 4] == 10  # "and a 9 for a 4 ten times"
     assert MATRIX.sum(axis=1).argmax() == 1  # "always saying 1, the most common"
     assert RUN["loss of an untrained network"] == pytest.approx(np.log(10), abs=0.2)
     assert f"{np.exp(-0.03):.0%}" == "97%"  # "a loss of 0.03 ..."
     accuracy = np.trace(MATRIX) / MATRIX.sum()
     today = np.mean(RUN["test accuracy with seeds 0, 1, 2"]["today's recipe"])
-    assert 0.001 < accuracy - today < 0.004  # "seed 42 was lucky"
+    assert 0.001 < accuracy - today < 0.003  # "seed 42 ... was lucky", "up to 0.3"
 
 
 @pytest.mark.parametrize("block", blocks("python"))
-def test_every_excerpt_stands_in_a_script(block):
+def test_every_excerpt_is_in_a_script(block):
     scripts = [ROOT / "model.py", ROOT / "test_model.py"]
     assert any(block in script.read_text(encoding="utf-8") for script in scripts)
 
