@@ -122,9 +122,8 @@ def read_pictures(model, names):
         second, first = p.argsort()[-2:]
         doubt = f", or {second}: {p[second]:.1%}" if p[first] < 0.9 else ""
         answers.append(f"{first} ({p[first]:.1%} sure{doubt})")
-        shown = name.encode(
-            sys.stdout.encoding, "backslashreplace"
-        )  # any can be printed
+        # Whatever letters the name has, a terminal or file of any encoding takes it.
+        shown = name.encode(sys.stdout.encoding, "backslashreplace")
         print(f"{shown.decode(sys.stdout.encoding)}: {answers[-1]}")
     if not images:
         return {}, 1
