@@ -46,7 +46,7 @@ def test_every_number_and_figure_is_that_of_the_test_images(measured, truth):
     precision = precision_score(y_test, y_pred, average=None)
     f1 = f1_score(y_test, y_pred, average=None)
 
-    assert "Tested on 1,000 images" in out
+    assert "Measured on 1,000 images" in out
     assert out.split().count("f1-score") == 1
     assert f"Mean precision over the digits: {precision.mean():.4f}\n" in out
     assert f"Mean F1 score over the digits: {f1.mean():.4f}\n" in out

@@ -38,13 +38,15 @@ def black_on_white(digit):
     return drawn(digit, "black", "white").convert("RGB")
 
 
+LIGHT = Image.linear_gradient("L").rotate(90).resize((400, 400))
+LIGHT = LIGHT.point(lambda level: 128 + level // 2)
+
+
 def shaded(digit):
     """A photo on grey paper, with a shadow that takes half of the light on one side."""
     picture = drawn(digit, "#282840", "#d8d4cc").convert("RGB")
-    light = Image.linear_gradient("L").rotate(90).resize(picture.size)
-    light = light.point(lambda level: 128 + level // 2)
     dark = Image.new("RGB", picture.size)
-    return Image.composite(picture, dark, light).filter(ImageFilter.GaussianBlur(2))
+    return Image.composite(picture, dark, LIGHT).filter(ImageFilter.GaussianBlur(2))
 
 
 def turned(digit):
@@ -187,25 +189,20 @@ GOOD = {"three.png": 3, "seven.jpg": 7, "tr\u00e9s \u4e09.webp": 3}
 def test_every_good_picture_is_read_and_every_bad_one_named(gallery):
     Image.new("1", (20000, 20000)).save("huge.png")
     names = ["three.png", *BAD, "seven.jpg", "tr\u00e9s \u4e09.webp"]
-    status, out, err = run(gallery, "test_model.py", *names)
+    # Whatever the encoding of the output, a picture of any name can be read.
+    status, out, err = run(gallery, "test_model.py", *names, PYTHONIOENCODING="ascii")
     assert status == 1
     *lines, last = out.splitlines()
     for line, (name, digit) in zip(lines, GOOD.items(), strict=True):
         sure = r"\(\d+\.\d% sure(, or \d: \d+\.\d%)?\)"
-        assert re.fullmatch(rf"{re.escape(name)}: {digit} {sure}", line)
+        shown = re.escape(ascii(name)[1:-1])
+        assert re.fullmatch(rf"{shown}: {digit} {sure}", line)
     assert last == "Saved own_digits.png"
     told = [line for line in err.splitlines() if line.split(":")[0] in BAD]
     for line, (name, problem) in zip(told, BAD.items(), strict=True):
         assert line.startswith(f"{name}: ") and problem in line and "; " in line
     assert "Traceback" not in err and "Warning" not in err
     assert "own_digits.png" not in new_files(gallery)
-
-
-def test_a_name_that_the_terminal_cannot_show_is_spelt_out(gallery):
-    name = "tr\u00e9s \u4e09.webp"
-    status, out, err = run(gallery, "test_model.py", name, PYTHONIOENCODING="ascii")
-    assert status == 0, err
-    assert out.startswith(r"tr\xe9s \u4e09.webp: 3 (")
 
 
 def read(monkeypatch, capsys, *names):
