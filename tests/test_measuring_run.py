@@ -63,8 +63,9 @@ def test_every_number_and_figure_is_that_of_the_test_images(measured, truth):
     expected = np.zeros((10, 10), int)
     np.add.at(expected, (y_test, y_pred), 1)  # rows are the truth
     assert np.array_equal(np.reshape(counts, (10, 10)), expected)
-    titles = {ax.get_title().split("\n")[0] for ax in mistakes.axes if ax.images}
-    assert titles <= {f"{y_test[i]} taken for {y_pred[i]}" for i in wrong}
+    titles = [ax.get_title().split("\n")[0] for ax in mistakes.axes if ax.images]
+    surest = sorted(wrong, key=lambda i: -probabilities[i].max())[:18]
+    assert titles == [f"{y_test[i]} taken for {y_pred[i]}" for i in surest]
 
 
 def test_a_screen_without_a_window_is_reported(monkeypatch, request):
