@@ -13,6 +13,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import tokenize
 from pathlib import Path
 from unittest import mock
 
@@ -35,16 +36,24 @@ SEEDS = 0, 1, 2
 
 
 def fingerprint():
-    """Return a hash of the code of both scripts and of this one, without docstrings."""
+    """Return a hash of the code of both scripts and of this one.
+
+    Comments, docstrings and white space don't count. Any version of Python gives the
+    same hash.
+    """
     digest = hashlib.sha256()
     for path in (*SCRIPTS, Path(__file__)):
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        for node in ast.walk(tree):
-            if isinstance(node, (ast.Module, ast.FunctionDef)) and ast.get_docstring(
-                node
-            ):
-                del node.body[0]
-        digest.update(ast.dump(tree).encode())
+        source = path.read_text(encoding="utf-8")
+        lines = source.splitlines(keepends=True)
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, (ast.Module, ast.FunctionDef)):
+                docstring = node.body[0]
+                if ast.get_docstring(node):
+                    for i in range(docstring.lineno - 1, docstring.end_lineno):
+                        lines[i] = "\n"
+        for token in tokenize.generate_tokens(iter(lines).__next__):
+            if token.type != tokenize.COMMENT:
+                digest.update("".join(token.string.split()).encode())
     return digest.hexdigest()
 
 
