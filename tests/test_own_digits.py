@@ -62,9 +62,10 @@ def saved(picture, file_format, **options):
     return Image.open(file)
 
 
-def sixteen_bits(digit):
+def deep(digit, dtype, file_format):
+    """Return a grey picture with more than 8 bits per pixel."""
     grey = np.asarray(black_on_white(digit).convert("L"))
-    return saved(Image.fromarray(grey.astype("uint16") * 257), "PNG")
+    return saved(Image.fromarray(grey.astype(dtype) * 257), file_format)
 
 
 LOOKS = {
@@ -94,7 +95,8 @@ LOOKS = {
     "grey and alpha": lambda digit: drawn(digit, "black", (0, 0, 0, 0)).convert("LA"),
     "palette": lambda digit: black_on_white(digit).convert("P"),
     "one bit": lambda digit: black_on_white(digit).convert("1", dither=0),
-    "sixteen bits": sixteen_bits,
+    "16 bits": lambda digit: deep(digit, "uint16", "PNG"),
+    "32 bits": lambda digit: deep(digit, "int32", "TIFF"),
     "CMYK": lambda digit: saved(black_on_white(digit).convert("CMYK"), "JPEG"),
 }
 
