@@ -64,7 +64,7 @@ def saved(picture, file_format, **options):
 
 def deep(digit, dtype, file_format):
     """Return a grey picture with more than 8 bits per pixel."""
-    grey = np.asarray(black_on_white(digit).convert("L"))
+    grey = np.asarray(drawn(digit, "#404040", "white").convert("L"))
     return saved(Image.fromarray(grey.astype(dtype) * 257), file_format)
 
 
