@@ -14,8 +14,8 @@ import sys
 import warnings
 from pathlib import Path
 
-if __name__ == "__main__":  # from here on, Ctrl-C stops the script without a traceback
-    signal.signal(signal.SIGINT, lambda *_: sys.exit("\nInterrupted."))
+if __name__ == "__main__":  # while the packages load, Ctrl-C ends Python at once
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 # You describe a network to Keras; TensorFlow, its engine here, does the arithmetic.
 os.environ["KERAS_BACKEND"] = "tensorflow"
@@ -166,17 +166,12 @@ def load_mnist():
     return X.astype("uint8"), y.astype("int64")
 
 
-def positive_int(text):
-    """Return `text` as a whole number of at least 1, or raise ArgumentTypeError."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
-    return int(text)
-
-
 def main():
     parser = argparse.ArgumentParser(description="Train a network to read digits.")
-    parser.add_argument("--epochs", type=positive_int, default=10, help="default: 10")
+    parser.add_argument("--epochs", type=int, default=10, help="default: 10")
     epochs = parser.parse_args().epochs
+    if epochs < 1:
+        parser.error("argument --epochs: there must be at least one")
 
     path = Path(os.path.realpath(MODEL_PATH))  # the real file, if it is a link
     partial = path.with_name(f"mnist.partial.{os.getpid()}.keras")
@@ -209,4 +204,6 @@ def main():
 
 
 if __name__ == "__main__":
+    # From here on, Ctrl-C lets Python tidy up first, and shows no traceback.
+    signal.signal(signal.SIGINT, lambda *_: sys.exit("\nInterrupted."))
     main()

@@ -10,8 +10,8 @@ import signal
 import sys
 import warnings
 
-if __name__ == "__main__":  # from here on, Ctrl-C stops the script without a traceback
-    signal.signal(signal.SIGINT, lambda *_: sys.exit("\nInterrupted."))
+if __name__ == "__main__":  # while the packages load, Ctrl-C ends Python at once
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 # As in model.py: TensorFlow is Keras's engine, and most of its log is hidden.
 os.environ["KERAS_BACKEND"] = "tensorflow"
@@ -305,4 +305,6 @@ def main():
 
 
 if __name__ == "__main__":
+    # From here on, Ctrl-C lets Python tidy up first, and shows no traceback.
+    signal.signal(signal.SIGINT, lambda *_: sys.exit("\nInterrupted."))
     main()

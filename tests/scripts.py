@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 NAMES = {"model.py", "test_model.py", ".gitignore"}
 
 needs_signals = pytest.mark.skipif(
-    sys.platform == "win32", reason="Windows has neither SIGINT nor SIGKILL to send"
+    sys.platform == "win32", reason="Windows has no SIGINT to send"
 )
 
 

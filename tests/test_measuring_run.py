@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import sys
 from pathlib import Path
 
@@ -155,7 +156,16 @@ def test_pytest_finds_no_test_in_the_script():
 
 
 @needs_signals
-def test_ctrl_c_stops_it_cleanly(tmp_path):
-    status, _, err = interrupted(checkout(tmp_path), "test_model.py", "stderr", "numpy")
+def test_ctrl_c_stops_the_run_without_a_traceback(tmp_path, network):
+    checkout(tmp_path)
+    network.save(tmp_path / "mnist.keras")
+    status, _, err = interrupted(tmp_path, "test_model.py", "stdout", "Getting MNIST")
     assert status == 1
     assert err.endswith("\nInterrupted.\n") and "Traceback" not in err
+
+
+@needs_signals
+def test_ctrl_c_stops_the_imports_without_a_traceback(tmp_path):
+    status, _, err = interrupted(checkout(tmp_path), "test_model.py", "stderr", "numpy")
+    assert status == -signal.SIGINT
+    assert "Traceback" not in err
