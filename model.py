@@ -17,9 +17,9 @@ from pathlib import Path
 if __name__ == "__main__":  # while the packages load, Ctrl-C ends Python at once
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
-# You describe a network to Keras; TensorFlow, its engine here, does the arithmetic.
+# You define a network in Keras; TensorFlow, its backend, does the arithmetic.
 os.environ["KERAS_BACKEND"] = "tensorflow"
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # hides most of its log
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # hides what looks like an error
 
 import keras
 import numpy as np
@@ -28,11 +28,11 @@ from sklearn.datasets import fetch_openml
 from sklearn.model_selection import train_test_split
 
 MODEL_PATH = Path("mnist.keras")  # in the folder where you run the script
-TRAINED_ON = "trained_on_"  # and how many: test_model.py checks the name
+TRAINED_ON = "trained_on_"  # plus the number of images: the model's name
 
 
 def fetch_data():
-    """Return MNIST, split into four fifths for training and one fifth for the test.
+    """Return MNIST, split into four fifths for training and one fifth for testing.
 
     Each image is 28 x 28 pixels, stored as one row of 784 numbers.
 
@@ -92,9 +92,9 @@ def train_model(model, X_train, y_train, epochs=10):
         batch_size=240,
         epochs=epochs,
         validation_split=0.1,
-        # The learning rate falls in a straight line: large steps get close to a good
-        # network; small ones settle there. Its 0.006, the weight decay and the batch
-        # size were found by trial.
+        # Instead of AdamW's constant learning rate, one that falls in a straight line:
+        # large steps find a fairly good network; small ones refine it. The first rate,
+        # 0.006, the weight decay and the batch size were found by experiment.
         callbacks=keras.callbacks.LearningRateScheduler(
             lambda epoch, _: 0.006 * (1 - epoch / epochs)
         ),
@@ -104,11 +104,11 @@ def train_model(model, X_train, y_train, epochs=10):
 
 # Where the images come from. You can skip this part on a first reading.
 
-TIMEOUT = 10  # seconds of silence after which a server counts as down
+TIMEOUT = 10  # seconds of silence after which an address counts as dead
 
 
 def from_openml():
-    """Return X, uint8 of shape (70000, 784), and y: https://www.openml.org/d/554."""
+    """Return X and y as `load_mnist` does, from https://www.openml.org/d/554."""
     with warnings.catch_warnings(action="ignore"):
         # scikit-learn would ask a dead server up to eight times, and warn before each
         # new attempt. Turning the first warning into an error stops that.
@@ -125,7 +125,7 @@ def from_openml():
 
 
 def from_keras():
-    """Return the same X and y, in the same order, from Keras's mirror."""
+    """Return the same images and labels, in the same order, from Keras's mirror."""
     # The download shows a progress bar, which would fill a log file with noise.
     out = sys.stdout if sys.stdout.isatty() else io.StringIO()
     with contextlib.redirect_stdout(out):
@@ -156,7 +156,7 @@ def load_mnist():
                 return X, y.astype("int64")
             print("  failed: what arrived is not MNIST")
         except Exception as error:  # noqa: BLE001 (Keras raises a bare Exception)
-            # What scikit-learn warned about says more than its warning.
+            # The error behind scikit-learn's warning says more.
             reason = error.__context__ if isinstance(error, UserWarning) else error
             print(f"  failed with {reason!a:.160}")
         finally:
@@ -168,7 +168,7 @@ def load_mnist():
 
 def main():
     parser = argparse.ArgumentParser(description="Train a network to read digits.")
-    parser.add_argument("--epochs", type=int, default=10, help="default: 10")
+    parser.add_argument("--epochs", type=int, default=10, help="passes (default: 10)")
     epochs = parser.parse_args().epochs
     if epochs < 1:
         parser.error("argument --epochs: there must be at least one")
@@ -178,8 +178,8 @@ def main():
     try:  # find out now, not after training, whether it can be saved
         partial.touch()
         partial.unlink()
-        if path.is_dir():
-            raise IsADirectoryError("it is the name of a folder")
+        if path.exists():  # it may be write-protected, or a folder
+            path.open("r+b").close()
     except OSError as error:
         sys.exit(f"{MODEL_PATH} cannot be saved here: {error}")
 

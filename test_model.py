@@ -13,7 +13,7 @@ import warnings
 if __name__ == "__main__":  # while the packages load, Ctrl-C ends Python at once
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
-# As in model.py: TensorFlow is Keras's engine, and most of its log is hidden.
+# As in model.py: TensorFlow is Keras's backend. It logs what looks like an error.
 os.environ["KERAS_BACKEND"] = "tensorflow"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -26,7 +26,6 @@ from sklearn import metrics
 
 from model import MODEL_PATH, TRAINED_ON, fetch_data
 
-DIGITS = np.arange(10)
 ADVICE = "run `python model.py`"
 PROBLEMS = {  # what may be wrong with a picture, and what to do about it
     FileNotFoundError: "there is no such file; check the name",
@@ -68,23 +67,24 @@ def measure(model):
     Raises
     ------
     RuntimeError
-        If it was trained on another split, so it may have seen the test images.
+        If it was trained on another split, and so may have seen the test images.
     """
     X_train, X_test, _, y_test = fetch_data()
     if model.name != f"{TRAINED_ON}{len(X_train)}":
         raise RuntimeError(f"{MODEL_PATH} may have seen these test images: {ADVICE}.")
     probabilities = model.predict(X_test, verbose=0)
     y_pred = probabilities.argmax(axis=1)
-    # The precision of a digit that was never predicted counts as 0.
-    kws = {"labels": DIGITS, "zero_division": 0}
-    precision, _, f1, _ = metrics.precision_recall_fscore_support(y_test, y_pred, **kws)
+    # With average=None, there is one score per digit. With zero_division=0, the
+    # precision of a digit that the network never predicts counts as 0.
+    precision = metrics.precision_score(y_test, y_pred, average=None, zero_division=0)
+    f1 = metrics.f1_score(y_test, y_pred, average=None, zero_division=0)
 
     print(f"Measured on {len(y_test):,} images that the network has never seen:\n")
-    print(metrics.classification_report(y_test, y_pred, digits=4, **kws))
+    print(metrics.classification_report(y_test, y_pred, digits=4, zero_division=0))
     print(f"Mean precision over the digits: {precision.mean():.4f}")
     print(f"Mean F1 score over the digits: {f1.mean():.4f}")
     print(f"Accuracy: {np.mean(y_pred == y_test):.2%} of {len(y_test):,} images")
-    matrix = metrics.confusion_matrix(y_test, y_pred, labels=DIGITS)
+    matrix = metrics.confusion_matrix(y_test, y_pred)
     return {
         "precision_f1.png": plot_scores(precision, f1),
         "confusion_matrix.png": plot_confusion_matrix(matrix),
@@ -105,7 +105,7 @@ def read_pictures(model, names):
     Returns
     -------
     figures : dict of str to matplotlib.figure.Figure
-        The figure of all pictures that could be read, by file name.
+        One figure, by its file name, of all pictures that could be read.
     status : int
         The exit status: 1 if any could not be read, otherwise 0.
     """
@@ -122,7 +122,7 @@ def read_pictures(model, names):
         second, first = p.argsort()[-2:]
         doubt = f", or {second}: {p[second]:.1%}" if p[first] < 0.9 else ""
         answers.append(f"{first} ({p[first]:.1%} sure{doubt})")
-        # Whatever letters the name has, a terminal or file of any encoding takes it.
+        # Escape the characters that the output's encoding does not have.
         shown = name.encode(sys.stdout.encoding, "backslashreplace")
         print(f"{shown.decode(sys.stdout.encoding)}: {answers[-1]}")
     if not images:
@@ -152,6 +152,8 @@ def prepare(picture):
     ------
     ValueError
         If nothing is drawn on it.
+    OSError
+        If the file that it comes from is damaged.
     """
     picture = ImageOps.exif_transpose(picture)  # upright, however the phone was held
     if picture.mode[0] in "IF":  # more than 8 bits per pixel
@@ -176,6 +178,7 @@ def prepare(picture):
     ink = ink.resize([max(1, round(19 * side / max(ink.size))) for side in ink.size])
     digit = np.asarray(ink) / np.max(ink)
     centre = (np.indices(digit.shape) * digit).sum(axis=(1, 2)) / digit.sum()
+    # The whole digit stays in the image, even where that moves its centre a little.
     start = np.clip(np.rint(14 - centre), 0, 28 - np.array(digit.shape)).astype(int)
     margins = [(before, 28 - before - n) for before, n in zip(start, digit.shape)]
     return np.pad(digit, margins).astype("float32").ravel()
@@ -193,21 +196,20 @@ def plot_scores(precision, f1):
     -------
     matplotlib.figure.Figure
     """
+    digits = np.arange(10)
     # On a scale from 0, all good scores look alike. This one starts at the next
     # multiple of 0.05 below the lowest score.
     bottom = max(0, (np.ceil(20 * min(*precision, *f1)) - 1) / 20)
     fig, ax = plt.subplots(figsize=(9, 5), layout="constrained")
     # One dark and one light colour, which colour-blind readers can tell apart.
-    ax.bar(DIGITS - 0.2, precision, 0.4, color="#1f5a99", label="Precision")
-    ax.bar(DIGITS + 0.2, f1, 0.4, color="#7fc97f", label="F1 score")
+    ax.bar(digits - 0.2, precision, 0.4, color="#1f5a99", label="Precision")
+    ax.bar(digits + 0.2, f1, 0.4, color="#7fc97f", label="F1 score")
     for bars in ax.containers:
         ax.bar_label(bars, fmt="%.3f", rotation=90, padding=3, fontsize=9)
-    ax.set(
-        xlabel="Digit", ylabel=f"Score (scale starts at {bottom:.2f})", xticks=DIGITS
-    )
-    # Leave room above 1 for the bar labels.
-    ax.set(yticks=np.linspace(bottom, 1, 6), ylim=(bottom, 1.15 - 0.15 * bottom))
-    ax.set_title(f"Precision and F1 score per digit; lowest F1: {f1.argmin()}")
+    ax.set(xlabel="Digit", ylabel=f"Score (scale starts at {bottom:.2f})")
+    ax.set(xticks=digits, yticks=np.linspace(bottom, 1, 6))
+    ax.set_ylim(bottom, 1.15 - 0.15 * bottom)  # with room above 1 for the bar labels
+    ax.set_title(f"Precision and F1 score per digit; lowest F1: digit {f1.argmin()}")
     fig.legend(loc="outside lower center", ncols=2)
     return fig
 
@@ -260,7 +262,7 @@ def plot_mistakes(X, y_true, probabilities):
     wrong = np.flatnonzero(y_pred != y_true)
     surest = sorted(wrong, key=lambda i: -confidence[i])[:18]
     titles = [f"{y_true[i]} taken for {y_pred[i]}\n{confidence[i]:.2%}" for i in surest]
-    return plot_digits(X[surest], titles, f"The worst of {len(wrong):,} mistakes")
+    return plot_digits(X[surest], titles, f"The surest of {len(wrong):,} mistakes")
 
 
 def plot_digits(X, titles, heading):
@@ -268,7 +270,7 @@ def plot_digits(X, titles, heading):
 
     Parameters
     ----------
-    X : ndarray of float, shape (n, 784)
+    X : sequence of n ndarrays of float, each of shape (784,)
         Pixels from 0 (drawn white) to 1 (drawn black).
     titles : list of str, length n
     heading : str
@@ -277,11 +279,13 @@ def plot_digits(X, titles, heading):
     -------
     matplotlib.figure.Figure
     """
+    # At least two wide, so that there is room for the heading.
     rows, cols = max(1, int(np.ceil(len(X) / 6))), min(6, max(2, len(X)))
     size = 1.7 * cols, 0.7 + 1.6 * rows
     fig, axs = plt.subplots(rows, cols, figsize=size, layout="constrained")
     plt.setp(axs, xticks=[], yticks=[], frame_on=False)
     for ax, pixels, title in zip(axs.flat, X, titles):
+        ax.set_frame_on(True)  # shows where the digit lies in the 28 x 28 pixels
         ax.imshow(pixels.reshape(28, 28), cmap="gray_r", vmin=0, vmax=1)
         ax.set_title(title.replace(", ", ",\n"), size=10)
     fig.suptitle(heading)

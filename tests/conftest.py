@@ -66,7 +66,7 @@ def network(sample):
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """A fresh folder, which is the current one during the test."""
+    """A fresh folder, the working directory during the test."""
     monkeypatch.chdir(tmp_path)
     yield tmp_path
     plt.close("all")
@@ -74,7 +74,7 @@ def folder(tmp_path, monkeypatch):
 
 @pytest.fixture
 def few_digits(digits, monkeypatch):
-    """Let fetch_data return 400 images for training and 100 for the test."""
+    """Make fetch_data return 400 images for training and 100 for the test."""
     few = digits[0][::10], digits[1][::10]
     monkeypatch.setattr(model, "DOWNLOADS", {"few digits": lambda: few})
 
@@ -86,7 +86,7 @@ def internet(digits, monkeypatch, tmp_path):
     mirror = mirror_file(X[:4800:16], y[:4800:16], n_train=250)
 
     def load_data():
-        # As Keras's own, which accepts the checksum of the real file only.
+        # Like Keras's own, which accepts only the real file's checksum.
         path = keras.utils.get_file(
             "mnist.npz",
             origin=f"https://storage.googleapis.com{MIRROR}",

@@ -88,7 +88,7 @@ def mirror_file(X, y, n_train):
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers from the server's `files`, each with its fault."""
+    """Serves the server's `files`, each with its fault."""
 
     def log_message(self, *args):
         pass
@@ -101,7 +101,7 @@ class Handler(BaseHTTPRequestHandler):
         if status != 200:
             return self.send_error(status)
         if fault == "reset":
-            # With this option, closing sends a reset instead of a farewell.
+            # With this option, closing sends a reset instead of a normal end.
             linger = struct.pack("ii", 1, 0)
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
             return self.connection.close()
@@ -170,7 +170,7 @@ class ToLocalhost(urllib.request.BaseHandler):
 
 @contextlib.contextmanager
 def internet_at(port):
-    """Send all that urllib asks for to `port` on this machine."""
+    """Redirect every urllib request to `port` on this machine."""
     no_proxy = urllib.request.ProxyHandler({})
     urllib.request.install_opener(
         urllib.request.build_opener(no_proxy, ToLocalhost(port))

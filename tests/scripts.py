@@ -25,7 +25,7 @@ def checkout(folder):
 
 
 def start(folder, *command, **variables):
-    """Start `python command` in `folder`, with more environment variables."""
+    """Start `python command` in `folder`, with extra environment variables."""
     return subprocess.Popen(
         [sys.executable, *command],
         cwd=folder,
@@ -45,7 +45,7 @@ def run(folder, *command, **variables):
 
 
 def interrupted(folder, script, stream, sign):
-    """Press Ctrl-C once `script` has written `sign`; return what `run` returns.
+    """Press Ctrl-C when `script` writes `sign`; return what `run` returns.
 
     `stream` is "stdout" or "stderr". On stderr, Python announces each import.
     """

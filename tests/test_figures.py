@@ -92,6 +92,7 @@ def test_the_surest_mistakes_come_first(count, digits):
         title = f"{y_true[i]} taken for {probabilities[i].argmax()}\n"
         assert ax.get_title() == title + f"{probabilities[i].max():.2%}"
         assert np.array_equal(ax.images[0].get_array(), X[i].reshape(28, 28))
+        assert ax.images[0].get_cmap().name == "gray_r"  # black on white
     assert f"{count} mistakes" in figure.get_suptitle()
 
 
@@ -110,7 +111,7 @@ def test_the_titles_of_the_digits_do_not_overlap(count, digits):
         assert not any(box.overlaps(other) for other in others)
 
 
-def test_drawing_warns_of_nothing():
+def test_drawing_raises_no_warning():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         figures = [

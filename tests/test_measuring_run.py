@@ -1,10 +1,12 @@
-"""`python test_model.py` tests the saved network honestly, and no other."""
+"""`python test_model.py` tests only model.py's network, and honestly."""
 
 import os
 import re
 import signal
 import sys
+import warnings
 from pathlib import Path
+from types import SimpleNamespace
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -39,7 +41,7 @@ def truth(network, sample):
     return sample[3], network.predict(sample[1], verbose=0)
 
 
-def test_every_number_and_figure_is_that_of_the_test_images(measured, truth):
+def test_every_number_and_figure_comes_from_the_test_images(measured, truth):
     out, (scores, heatmap, mistakes) = measured
     y_test, probabilities = truth
     y_pred = probabilities.argmax(axis=1)
@@ -69,7 +71,7 @@ def test_every_number_and_figure_is_that_of_the_test_images(measured, truth):
     assert titles == [f"{y_test[i]} taken for {y_pred[i]}" for i in surest]
 
 
-def test_a_screen_without_a_window_is_reported(monkeypatch, request):
+def test_a_window_that_cannot_open_is_reported(monkeypatch, request):
     if sys.platform == "linux":
         monkeypatch.setenv("DISPLAY", ":0")
     with pytest.warns(UserWarning, match="cannot be shown"):
@@ -81,6 +83,19 @@ def test_windows_stay_open_until_they_are_closed(monkeypatch, request):
     monkeypatch.setattr(plt, "show", lambda **options: shown.append(options))
     request.getfixturevalue("measured")
     assert shown == [{"block": True}]
+
+
+def test_a_network_that_only_says_1_is_measured_without_a_warning(
+    folder, monkeypatch, sample, capsys
+):
+    says_1 = np.tile(np.eye(10)[1], (1000, 1))
+    network = SimpleNamespace(name="trained_on_4000", predict=lambda *_, **__: says_1)
+    monkeypatch.setattr(test_model, "fetch_data", lambda: sample)
+    with warnings.catch_warnings(action="error"):
+        assert set(test_model.measure(network)) == FIGURES
+    share, out = np.mean(sample[3] == 1), capsys.readouterr().out
+    assert f"Mean precision over the digits: {share / 10:.4f}\n" in out
+    assert f"Accuracy: {share:.2%} of 1,000 images\n" in out
 
 
 def stopped(monkeypatch, *pictures):
@@ -100,12 +115,12 @@ def stopped(monkeypatch, *pictures):
 def test_a_network_that_model_py_did_not_make_is_refused(
     folder, monkeypatch, kind, pictures
 ):
-    monkeypatch.setattr(test_model, "fetch_data", None)  # which nobody may call
+    monkeypatch.setattr(test_model, "fetch_data", None)  # which must not be called
     path = Path("mnist.keras")
     if kind == "a folder":
         path.mkdir()
     elif kind in ("truncated", "the blog's"):
-        model.build_model().save(path)  # with its default name, as the blog's has
+        model.build_model().save(path)  # with its default name, as the blog's does
     elif kind != "nothing":
         path.write_bytes(os.urandom(5000) if kind == "garbage" else b"")
     if kind == "truncated":

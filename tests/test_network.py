@@ -1,4 +1,4 @@
-"""The network is as in the blog, and learns to read."""
+"""The network matches the blog's, and learns to read."""
 
 import keras
 import numpy as np

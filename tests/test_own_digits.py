@@ -43,14 +43,14 @@ LIGHT = LIGHT.point(lambda level: 128 + level // 2)
 
 
 def shaded(digit):
-    """A photo on grey paper, with a shadow that takes half of the light on one side."""
+    """A photo on grey paper, with a shadow that takes half the light on one side."""
     picture = drawn(digit, "#282840", "#d8d4cc").convert("RGB")
     dark = Image.new("RGB", picture.size)
     return Image.composite(picture, dark, LIGHT).filter(ImageFilter.GaussianBlur(2))
 
 
 def turned(digit):
-    """A photo that is stored on its side, with a note in EXIF which side is up."""
+    """A photo that is stored on its side, with EXIF data saying which side is up."""
     picture = black_on_white(digit).transpose(Image.Transpose.ROTATE_90)
     picture.getexif()[0x0112] = 6
     return saved(picture, "JPEG", exif=picture.getexif())
@@ -111,7 +111,7 @@ def test_a_digit_is_the_same_digit_however_it_looks(originals, answers, look):
         assert image.min() == 0 and image.max() == 1
     accuracy = np.mean(answers(prepared) == digits[some])
     as_they_are = [np.asarray(pictures[i]).ravel() / 255 for i in some]
-    # Of these 15, at most one more was read wrong than of the originals.
+    # At most one of the 15 is lost, compared with the originals.
     assert accuracy >= np.mean(answers(as_they_are) == digits[some]) - 0.07
 
 
@@ -209,7 +209,7 @@ def test_every_good_picture_is_read_and_every_bad_one_named(gallery):
 
 def read(monkeypatch, capsys, *names):
     """Run test_model.py on pictures in this process; return exit status and output."""
-    monkeypatch.setattr(test_model, "fetch_data", None)  # which nobody may call
+    monkeypatch.setattr(test_model, "fetch_data", None)  # which must not be called
     monkeypatch.setattr(sys, "argv", ["test_model.py", *names])
     with pytest.raises(SystemExit) as stop:
         test_model.main()
@@ -228,7 +228,7 @@ def test_forty_pictures_are_read_in_order(gallery, monkeypatch, capsys):
     assert np.array_equal(shown[1].images[0].get_array(), expected)
 
 
-def test_a_single_bad_picture_leaves_the_last_figure(gallery, monkeypatch, capsys):
+def test_a_single_bad_picture_keeps_the_last_figure(gallery, monkeypatch, capsys):
     (gallery / "own_digits.png").write_bytes(b"the last figure")
     assert read(monkeypatch, capsys, "blank.png") == (1, "")
     assert (gallery / "own_digits.png").read_bytes() == b"the last figure"

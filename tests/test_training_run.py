@@ -1,7 +1,6 @@
 """`python model.py` trains and saves a network, and never harms an older one."""
 
 import os
-import resource
 import signal
 import sys
 from pathlib import Path
@@ -22,7 +21,7 @@ def train(monkeypatch, *arguments):
 
 
 def sentence(monkeypatch, *arguments):
-    """Train, and return the sentence with which that ends."""
+    """Train, and return the sentence that it ends with."""
     with pytest.raises(SystemExit) as stop:
         train(monkeypatch, *arguments)
     said = stop.value.code
@@ -32,7 +31,7 @@ def sentence(monkeypatch, *arguments):
 
 
 def test_a_run_shows_the_sources_the_network_and_its_progress(tmp_path):
-    # A backend that Keras is set to elsewhere, and that is not installed, is no matter.
+    # It does not matter if Keras is set to a backend that is not installed.
     status, out, err = run(
         checkout(tmp_path), "model.py", "--epochs", "2", KERAS_BACKEND="jax"
     )
@@ -81,7 +80,7 @@ def test_there_are_ten_epochs_by_default(folder, monkeypatch, few_digits):
     ],
 )
 def test_other_arguments_are_usage_errors(monkeypatch, capsys, arguments):
-    monkeypatch.setattr(model, "fetch_data", None)  # which nobody may call
+    monkeypatch.setattr(model, "fetch_data", None)  # which must not be called
     with pytest.raises(SystemExit) as stop:
         train(monkeypatch, *arguments)
     assert stop.value.code == 2
@@ -90,13 +89,20 @@ def test_other_arguments_are_usage_errors(monkeypatch, capsys, arguments):
     assert "argument --epochs: " in said or "epochs" not in arguments[0]
 
 
-@pytest.mark.parametrize("kind", ["a folder", "a folder that is not there"])
+@pytest.mark.parametrize(
+    "kind", ["a folder", "in a folder that is not there", "write-protected"]
+)
 def test_an_unusable_place_for_the_model_is_reported_at_once(folder, monkeypatch, kind):
-    monkeypatch.setattr(model, "fetch_data", None)
+    monkeypatch.setattr(model, "fetch_data", None)  # which must not be called
+    path = Path("mnist.keras")
     if kind == "a folder":
-        Path("mnist.keras").mkdir()
+        path.mkdir()
+    elif kind == "write-protected":
+        path.touch(mode=0o444)
+        if os.access(path, os.W_OK):
+            pytest.skip("this user may write everywhere")
     else:
-        Path("mnist.keras").symlink_to("nowhere/mnist.keras")
+        path.symlink_to("nowhere/mnist.keras")
     before = sorted(folder.rglob("*"))
     said = sentence(monkeypatch)
     assert said.startswith("mnist.keras cannot be saved here: ")
@@ -123,6 +129,7 @@ def test_weights_that_are_not_finite_are_not_saved(folder, monkeypatch, few_digi
 
 
 def test_a_disk_that_fills_up_leaves_the_old_model(folder, monkeypatch, few_digits):
+    resource = pytest.importorskip("resource")  # which Windows does not have
     Path("mnist.keras").write_bytes(OLD)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
