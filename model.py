@@ -19,7 +19,7 @@ if __name__ == "__main__":  # while the packages load, Ctrl-C ends Python at onc
 
 # You define a network in Keras; TensorFlow, its backend, does the arithmetic.
 os.environ["KERAS_BACKEND"] = "tensorflow"
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # hides what looks like an error
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # hides harmless messages
 
 import keras
 import numpy as np
@@ -28,7 +28,7 @@ from sklearn.datasets import fetch_openml
 from sklearn.model_selection import train_test_split
 
 MODEL_PATH = Path("mnist.keras")  # in the folder where you run the script
-TRAINED_ON = "trained_on_"  # plus the number of images: the model's name
+TRAINED_ON = "trained_on_"  # a model's name: this, then its number of images
 
 
 def fetch_data():
@@ -65,6 +65,7 @@ def build_model():
     )
     model.compile(
         optimizer=keras.optimizers.AdamW(weight_decay=0.05),
+        # The mean of -ln(p). "Sparse": each label is one digit, not ten numbers.
         loss="sparse_categorical_crossentropy",
         metrics=["accuracy"],
         steps_per_execution=15,  # 15 steps per call: the same result, in less time
@@ -92,9 +93,9 @@ def train_model(model, X_train, y_train, epochs=10):
         batch_size=240,
         epochs=epochs,
         validation_split=0.1,
-        # Instead of AdamW's constant learning rate, one that falls in a straight line:
-        # large steps find a fairly good network; small ones refine it. The first rate,
-        # 0.006, the weight decay and the batch size were found by experiment.
+        # Instead of a constant learning rate, one that falls in a straight line: large
+        # steps find a fairly good network; small ones refine it. The first rate (0.006),
+        # the weight decay and the batch size were found by experiment.
         callbacks=keras.callbacks.LearningRateScheduler(
             lambda epoch, _: 0.006 * (1 - epoch / epochs)
         ),
@@ -148,7 +149,7 @@ def load_mnist():
     """
     timeout = socket.getdefaulttimeout()
     for name, download in DOWNLOADS.items():
-        print(f"Getting MNIST from {name} unless already downloaded ...", flush=True)
+        print(f"Getting MNIST from {name} or an earlier download ...", flush=True)
         socket.setdefaulttimeout(TIMEOUT)
         try:
             X, y = download()

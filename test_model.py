@@ -13,7 +13,7 @@ import warnings
 if __name__ == "__main__":  # while the packages load, Ctrl-C ends Python at once
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
-# As in model.py: TensorFlow is Keras's backend. It logs what looks like an error.
+# As in model.py: TensorFlow is Keras's backend; some harmless messages are hidden.
 os.environ["KERAS_BACKEND"] = "tensorflow"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -30,7 +30,7 @@ ADVICE = "run `python model.py`"
 PROBLEMS = {  # what may be wrong with a picture, and what to do about it
     FileNotFoundError: "there is no such file; check the name",
     Image.DecompressionBombError: "it is too large; make it smaller",
-    ValueError: "nothing is drawn on it; draw one digit with a thick pen",
+    LookupError: "it looks blank; draw one digit with a thick pen",
 }
 
 
@@ -43,7 +43,7 @@ def load_model():
         If there is none, or only one that model.py did not make.
     """
     try:
-        model = keras.models.load_model(MODEL_PATH, compile=False)  # no more training
+        model = keras.models.load_model(MODEL_PATH, compile=False)  # only to predict
     except Exception as error:  # each kind of damage raises a different one
         raise RuntimeError(f"{MODEL_PATH} is missing or damaged: {ADVICE}.") from error
     if not model.name.startswith(TRAINED_ON):
@@ -74,10 +74,10 @@ def measure(model):
         raise RuntimeError(f"{MODEL_PATH} may have seen these test images: {ADVICE}.")
     probabilities = model.predict(X_test, verbose=0)
     y_pred = probabilities.argmax(axis=1)
-    # With average=None, there is one score per digit. With zero_division=0, the
-    # precision of a digit that the network never predicts counts as 0.
+    # average=None: one score per digit. zero_division=0: the precision of a digit that
+    # the network never predicts counts as 0, without a warning.
     precision = metrics.precision_score(y_test, y_pred, average=None, zero_division=0)
-    f1 = metrics.f1_score(y_test, y_pred, average=None, zero_division=0)
+    f1 = metrics.f1_score(y_test, y_pred, average=None)
 
     print(f"Measured on {len(y_test):,} images that the network has never seen:\n")
     print(metrics.classification_report(y_test, y_pred, digits=4, zero_division=0))
@@ -105,7 +105,7 @@ def read_pictures(model, names):
     Returns
     -------
     figures : dict of str to matplotlib.figure.Figure
-        One figure, by its file name, of all pictures that could be read.
+        One figure of all pictures that could be read, by file name.
     status : int
         The exit status: 1 if any could not be read, otherwise 0.
     """
@@ -119,6 +119,7 @@ def read_pictures(model, names):
             print(f"{name}: {PROBLEMS.get(type(error), other)}.", file=sys.stderr)
             continue
         p = model.predict_on_batch(images[-1][np.newaxis])[0]  # ten probabilities
+        # argsort lists the digits by rising probability: the last two are likeliest.
         second, first = p.argsort()[-2:]
         doubt = f", or {second}: {p[second]:.1%}" if p[first] < 0.9 else ""
         answers.append(f"{first} ({p[first]:.1%} sure{doubt})")
@@ -150,8 +151,8 @@ def prepare(picture):
 
     Raises
     ------
-    ValueError
-        If nothing is drawn on it.
+    LookupError
+        If it looks blank.
     OSError
         If the file that it comes from is damaged.
     """
@@ -159,26 +160,29 @@ def prepare(picture):
     if picture.mode[0] in "IF":  # more than 8 bits per pixel
         picture = Image.fromarray(np.uint8(np.asarray(picture) / np.max(picture) * 255))
     picture = picture.convert("RGBA")
-    picture.thumbnail((500, 500))
+    picture.thumbnail((500, 500))  # also averages out a camera's noise
     # Transparent paper becomes grey, on which black ink and white ink both show.
     page = Image.alpha_composite(Image.new("RGBA", picture.size, "grey"), picture)
 
     # Most of what surrounds a pixel is paper, in the same light. So the median is the
-    # colour of the paper there, even in a shadow.
+    # colour of the paper there, even in a shadow. On 24 x 24 pixels, a 25 x 25 median
+    # looks half a page in each direction.
     paper = page.resize((24, 24)).filter(ImageFilter.MedianFilter(25))
     # Ink is what differs from the paper: darker, lighter or another colour. The limits,
-    # 25 of 255 and 0.35 of the darkest ink, were found by trial.
+    # 25 of 255 and 0.35 of the strongest ink, were found by experiment.
     ink = np.max(ImageChops.difference(page, paper.resize(page.size)), axis=2)
     if ink.max() < 25:
-        raise ValueError("nothing is drawn on it")
+        raise LookupError("it looks blank")
     ink = Image.fromarray(np.where(ink < 0.35 * ink.max(), 0, ink))  # without smudges
 
     # A box of 19, not 20, because the digit has just lost its faint edges.
     ink = ink.crop(ink.getbbox())
     ink = ink.resize([max(1, round(19 * side / max(ink.size))) for side in ink.size])
     digit = np.asarray(ink) / np.max(ink)
+    # The mean row and the mean column of the pixels, weighted by their ink.
     centre = (np.indices(digit.shape) * digit).sum(axis=(1, 2)) / digit.sum()
-    # The whole digit stays in the image, even where that moves its centre a little.
+    # The top left corner goes where this puts the centre on pixel 14, as in MNIST, but
+    # not so far that part of the digit would leave the image.
     start = np.clip(np.rint(14 - centre), 0, 28 - np.array(digit.shape)).astype(int)
     margins = [(before, 28 - before - n) for before, n in zip(start, digit.shape)]
     return np.pad(digit, margins).astype("float32").ravel()
@@ -262,7 +266,7 @@ def plot_mistakes(X, y_true, probabilities):
     wrong = np.flatnonzero(y_pred != y_true)
     surest = sorted(wrong, key=lambda i: -confidence[i])[:18]
     titles = [f"{y_true[i]} taken for {y_pred[i]}\n{confidence[i]:.2%}" for i in surest]
-    return plot_digits(X[surest], titles, f"The surest of {len(wrong):,} mistakes")
+    return plot_digits(X[surest], titles, f"Most confident of {len(wrong):,} mistakes")
 
 
 def plot_digits(X, titles, heading):
@@ -302,7 +306,7 @@ def main():
         for name, figure in figures.items():
             figure.savefig(name, dpi=120)
             print(f"Saved {name}")
-    except (RuntimeError, OSError, ValueError) as error:
+    except (RuntimeError, OSError, ValueError) as error:  # the last: too large a figure
         sys.exit(f"Stopped: {error}")
     plt.show(block=True)
     sys.exit(status)

@@ -18,9 +18,8 @@ os.environ.update(
     http_proxy="http://127.0.0.1:9",
     https_proxy="http://127.0.0.1:9",
     no_proxy="127.0.0.1",
-    TF_CPP_MIN_LOG_LEVEL="3",
 )
-for name in ("DISPLAY", "WAYLAND_DISPLAY", "KERAS_BACKEND"):
+for name in ("DISPLAY", "WAYLAND_DISPLAY", "KERAS_BACKEND", "PYTHONUNBUFFERED"):
     os.environ.pop(name, None)
 
 import keras
@@ -99,7 +98,7 @@ def internet(digits, monkeypatch, tmp_path):
             )
 
     monkeypatch.setattr(keras.datasets.mnist, "load_data", load_data)
-    monkeypatch.setattr(model, "mnist_data", lambda: digits)
+    monkeypatch.setattr(model, "mnist_data", lambda: (X.astype(float), y))
     monkeypatch.setenv("SCIKIT_LEARN_DATA", str(tmp_path / "scikit_learn_data"))
     with Server() as server, internet_at(server.server_port):
         server.files = openml_files(X[::25], y[::25]) | {MIRROR: mirror}

@@ -26,10 +26,12 @@ def checkout(folder):
 
 def start(folder, *command, **variables):
     """Start `python command` in `folder`, with extra environment variables."""
+    env = os.environ | {"PYTHONIOENCODING": "utf-8"} | variables
+    env.pop("TF_CPP_MIN_LOG_LEVEL", None)  # importing a script has set it here
     return subprocess.Popen(
         [sys.executable, *command],
         cwd=folder,
-        env=os.environ | {"PYTHONIOENCODING": "utf-8"} | variables,
+        env=env,
         text=True,
         encoding="utf-8",
         stdout=subprocess.PIPE,

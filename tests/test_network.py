@@ -8,27 +8,17 @@ from sklearn.model_selection import train_test_split
 import model
 
 
-def test_the_split_is_the_blogs(sample, digits):
+def test_the_split_is_the_blogs_with_pixels_from_0_to_1(sample, digits):
     blogs = train_test_split(*digits, test_size=0.2, random_state=42)
     for ours, theirs, scale in zip(sample, blogs, (255, 255, 1, 1)):
-        assert np.array_equal(np.rint(ours * scale), theirs)
-
-
-def test_pixels_go_from_0_to_1_and_labels_from_0_to_9(sample):
-    X_train, X_test, y_train, y_test = sample
-    assert X_train.shape == (4000, 784) and X_test.shape == (1000, 784)
-    assert y_train.shape == (4000,) and y_test.shape == (1000,)
-    for X, y in (X_train, y_train), (X_test, y_test):
-        assert X.dtype == np.float32 and y.dtype == np.int64
-        assert X.min() == 0 and X.max() == 1
-        assert set(y) == set(range(10))
+        assert ours.dtype == ("float32" if scale == 255 else "int64")
+        assert np.allclose(ours, theirs / scale, rtol=1e-6, atol=0)
 
 
 def test_every_layer_is_the_blogs():
     network = model.build_model()
     assert network.input_shape == (None, 784)
     assert [layer.count_params() for layer in network.layers] == [100480, 0, 8256, 650]
-    assert network.count_params() == 109386
     shapes = [layer.output.shape for layer in network.layers]
     assert shapes == [(None, 128), (None, 128), (None, 64), (None, 10)]
     activations = [network.layers[i].activation.__name__ for i in (0, 2, 3)]
@@ -53,9 +43,8 @@ def test_the_summary_is_the_blogs_table(capsys):
 
 def test_it_learns_to_read(network, sample):
     _, X_test, _, y_test = sample
-    probabilities = network.predict(X_test, verbose=0)
-    assert np.mean(probabilities.argmax(axis=1) == y_test) > 0.88  # chance: 0.1
-    assert np.allclose(probabilities.sum(axis=1), 1, atol=1e-5)
+    y_pred = network.predict(X_test, verbose=0).argmax(axis=1)
+    assert np.mean(y_pred == y_test) > 0.88  # chance: 0.1
 
 
 def test_the_learning_rate_falls_in_a_straight_line(sample):

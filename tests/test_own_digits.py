@@ -63,16 +63,16 @@ def saved(picture, file_format, **options):
 
 
 def deep(digit, dtype, file_format):
-    """Return a grey picture with more than 8 bits per pixel."""
+    """Return a grey picture of 12 bits, stored in 16 or 32."""
     grey = np.asarray(drawn(digit, "#404040", "white").convert("L"))
-    return saved(Image.fromarray(grey.astype(dtype) * 257), file_format)
+    return saved(Image.fromarray(grey.astype(dtype) * 16), file_format)
 
 
 LOOKS = {
     "black on white": black_on_white,
     "white on black": lambda digit: drawn(digit, "white", "black"),
     "blue on cream": lambda digit: drawn(digit, "#2a3c8c", "#f0e6c8"),
-    "yellow on white": lambda digit: drawn(digit, "#ffe600", "white"),
+    "pale yellow on white": lambda digit: drawn(digit, "#ffffdc", "white"),
     "red on a green of the same lightness": lambda digit: drawn(
         digit, "#c80000", "#006e00"
     ),
@@ -119,10 +119,17 @@ def test_accuracy_holds_over_300_digits(originals, answers):
     pictures, digits = originals
     before = answers([np.asarray(picture).ravel() / 255 for picture in pictures])
     for look in ImageOps.invert, shaded:
-        after = answers([test_model.prepare(look(picture)) for picture in pictures])
-        # Of 300 answers, 16 to 18 change; 6 to 9 more are wrong. The network is weak.
-        assert np.mean(after == before) >= 0.93
-        assert np.mean(after == digits) >= np.mean(before == digits) - 0.04
+        prepared = [test_model.prepare(look(picture)) for picture in pictures]
+        after = answers(prepared)
+        # For eight seeds, 13 to 26 of the 300 answers change, and at most 13 more are
+        # wrong: this network has seen 4,000 images only.
+        assert np.mean(after == before) >= 0.9
+        assert np.mean(after == digits) >= np.mean(before == digits) - 0.05
+    alike = [
+        np.corrcoef(image, np.asarray(picture).ravel())[0, 1]
+        for image, picture in zip(prepared, pictures)
+    ]
+    assert np.mean(alike) > 0.81  # 0.83 today
 
 
 def test_the_centre_of_mass_goes_where_mnist_has_it(originals):
@@ -143,14 +150,26 @@ def test_a_hairline_keeps_its_length(box):
     assert max(np.ptp(rows), np.ptp(columns)) == 18
 
 
-@pytest.mark.parametrize("size", [(300, 200), (5, 500), (500, 1)])
+def test_a_long_digit_stays_whole():
+    picture = Image.new("L", (400, 400), "white")
+    picture.paste("black", (20, 20, 380, 80))
+    picture.paste("black", (20, 80, 26, 380))  # the centre of mass is far up
+    image = test_model.prepare(picture).reshape(28, 28)
+    rows, columns = np.nonzero(image)
+    assert np.ptp(rows) == np.ptp(columns) == 18
+
+
+@pytest.mark.parametrize(
+    ("size", "noise"),
+    [((300, 200), 8), ((5, 500), 8), ((500, 1), 8), ((2000, 1500), 30)],
+)
 @pytest.mark.parametrize("colour", ["white", "black", "#7f8081"])
-def test_an_empty_page_has_no_digit(colour, size):
+def test_an_empty_page_has_no_digit(colour, size, noise):
     page = Image.new("RGB", size, colour)
-    noise = np.random.default_rng(0).integers(-8, 9, (*size[::-1], 3))
+    noise = np.random.default_rng(0).integers(-noise, noise + 1, (*size[::-1], 3))
     noisy = Image.fromarray(np.uint8(np.clip(np.asarray(page) + noise, 0, 255)))
     for picture in page, noisy:
-        with pytest.raises(ValueError, match="nothing is drawn"):
+        with pytest.raises(LookupError, match="looks blank"):
             test_model.prepare(picture)
 
 
@@ -166,6 +185,7 @@ def gallery(folder, network, originals):
     shaded(digits[7]).save("seven.jpg")
     LOOKS["black on nothing"](digits[3]).save("tr\u00e9s \u4e09.webp")
     Image.new("L", (50, 50), 255).save("blank.png")
+    black_on_white(digits[3]).save("profile.png", icc_profile=bytes(2_000_000))
     (folder / "text.png").write_text("three")
     (folder / "empty.png").touch()
     for name in "three.png", "seven.jpg":
@@ -177,9 +197,10 @@ def gallery(folder, network, originals):
 
 BAD = {
     "missing.png": "no such file",
-    "blank.png": "nothing is drawn on it",
+    "blank.png": "it looks blank",
     "huge.png": "too large",
     "text.png": "cannot be read as a picture",
+    "profile.png": "cannot be read as a picture",
     "empty.png": "cannot be read as a picture",
     "half three.png": "cannot be read as a picture",
     "half seven.jpg": "cannot be read as a picture",

@@ -172,7 +172,8 @@ def test_ctrl_c_stops_the_run_without_a_traceback(tmp_path):
 
 
 @needs_signals
-def test_ctrl_c_stops_the_imports_without_a_traceback(tmp_path):
-    status, _, err = interrupted(checkout(tmp_path), "model.py", "stderr", "numpy")
+@pytest.mark.parametrize("script", ["model.py", "test_model.py"])
+def test_ctrl_c_stops_the_imports_without_a_traceback(tmp_path, script):
+    status, _, err = interrupted(checkout(tmp_path), script, "stderr", "numpy")
     assert status == -signal.SIGINT
     assert "Traceback" not in err
