@@ -10,7 +10,8 @@ from record_whole_run import RECORD
 
 import test_model
 
-pytestmark = pytest.mark.filterwarnings("error")
+# Drawing warns of nothing. (Sockets of other tests may be closed meanwhile.)
+pytestmark = pytest.mark.filterwarnings("error", "ignore::ResourceWarning")
 
 ROWS = json.loads(RECORD.read_text("utf-8"))["confusion matrix"]
 MATRIX = np.array([row.split() for row in ROWS], dtype=int)
