@@ -53,7 +53,14 @@ def fetch_data():
 
 
 def build_model():
-    """Return the untrained network: 784 pixels in, ten probabilities out."""
+    """Return the untrained network.
+
+    Returns
+    -------
+    keras.Model
+        From float32 of shape (n, 784), pixels from 0 to 1, to float32 of shape (n, 10),
+        one probability for each digit.
+    """
     model = keras.Sequential(
         [
             keras.Input(shape=(784,)),
@@ -109,7 +116,20 @@ TIMEOUT = 10  # seconds of silence after which an address counts as dead
 
 
 def from_openml():
-    """Return X and y as `load_mnist` does, from https://www.openml.org/d/554."""
+    """Return the images and labels at https://www.openml.org/d/554.
+
+    Returns
+    -------
+    X : ndarray of uint8, shape (70000, 784)
+        Pixels from 0 to 255.
+    y : ndarray of uint8, shape (70000,)
+        Digits from 0 to 9.
+
+    Raises
+    ------
+    Exception
+        Of many types, if OpenML does not answer, or not with this data set.
+    """
     with warnings.catch_warnings(action="ignore"):
         # scikit-learn would ask a dead server up to eight times, and warn before each
         # new attempt. Turning the first warning into an error stops that.
@@ -126,7 +146,13 @@ def from_openml():
 
 
 def from_keras():
-    """Return the same images and labels, in the same order, from Keras's mirror."""
+    """Return the same arrays as `from_openml`, in the same order, from Keras's mirror.
+
+    Raises
+    ------
+    Exception
+        If the mirror does not answer, or not with the file that Keras expects.
+    """
     # The download shows a progress bar, which would fill a log file with noise.
     out = sys.stdout if sys.stdout.isatty() else io.StringIO()
     with contextlib.redirect_stdout(out):
