@@ -129,7 +129,7 @@ def load_mnist():
         try:
             X, y = download()
         except Exception as error:  # noqa: BLE001 (Keras raises a bare Exception)
-            print(f"  failed: {error!r}")
+            print(f"\n  failed: {error!r}")
         else:
             return X, y.astype("int64")
     print("\nNOTE: using a SAMPLE of 5,000 images. Expect 93% accuracy, not 98%.\n")

@@ -164,7 +164,7 @@ def read_pictures(model, file_names):
             print(f"{name}: {error}", file=sys.stderr)
             continue
         pixels, _, answer = read(model, picture)
-        print(f"{name}: {answer}")
+        print(f"{name}: {answer}", flush=True)
         X.append(pixels)
         answers.append(answer)
     if X:

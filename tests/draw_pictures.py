@@ -55,8 +55,8 @@ def draw_data(X, y, network):
     ax.imshow(picture.convert("RGB"))
     ax.set(xticks=[], yticks=[])
     answer = test_model.read(network, picture)[2]
-    ax.set_title(f'Somebody\'s own: "{answer}"', size=13)
-    fig.suptitle("Digits of MNIST" + 64 * " ", size=13)
+    ax.set_title(f"Read as {answer}", size=13)
+    fig.suptitle("Digits of MNIST, and an own one", size=15)
     save(fig, "digits.png")
 
     fig, (left, right) = plt.subplots(1, 2, figsize=(10, 5), layout="constrained")
@@ -73,43 +73,31 @@ def draw_network():
     """Draw one unit, and the chain of layers."""
     fig, (unit, chain) = plt.subplots(1, 2, figsize=(10, 3.8), layout="constrained")
     arrow = {"arrowstyle": "->", "color": "grey"}
+    look = {"facecolor": "#dcebf7", "edgecolor": "#1f5a99"}
+    text = {"ha": "center", "va": "center", "size": 13}
     for y, number, weight in (2, "0.0", "0.3"), (1, "0.8", "-0.5"), (0, "1.0", "0.9"):
-        unit.text(0, y, number, ha="center", va="center", size=13)
+        unit.text(0, y, number, **text)
         unit.annotate("", (1.75, 1), (0.2, y), arrowprops=arrow)
-        unit.text(0.8, 1 + 0.62 * (y - 1) + 0.1, f"x {weight}", size=12)
-    steps = "sum 0.5\n+ bias 0.1\n= 0.6"
-    box = {"boxstyle": "round,pad=0.6", "facecolor": "#dcebf7", "edgecolor": "#1f5a99"}
-    unit.text(2.35, 1, steps, ha="center", va="center", size=12, bbox=box)
-    unit.annotate("relu", (4.1, 1), (2.95, 1.08), size=12, arrowprops=arrow)
-    unit.text(4.35, 1, "0.6", ha="center", va="center", size=13)
+        unit.text(1, 0.7 * y + 0.45, f"x {weight}", **text)
+    words = "sum 0.5\n+ bias 0.1\n= 0.6"
+    unit.text(2.35, 1, words, bbox={"boxstyle": "round,pad=0.6", **look}, **text)
+    unit.annotate("", (4.1, 1), (2.95, 1), arrowprops=arrow)
+    unit.text(3.5, 1.15, "relu", **text)
+    unit.text(4.35, 1, "0.6", **text)
     unit.set(xlim=(-0.4, 4.7), ylim=(-0.5, 2.7), title="One unit with three inputs")
-    sizes = [784, *(layer.units for layer in model.build_model().layers[::2]), 10]
-    sizes = [784, 128, 64, 10] if len(sizes) != 4 else sizes
-    words = ["pixels", "units, relu", "units, relu", "units, softmax"]
-    for x, (size, word) in enumerate(zip(sizes, words)):
+    words = "pixels", "units, relu", "units, relu", "units, softmax"
+    for x, (size, word) in enumerate(zip((784, 128, 64, 10), words)):
         height = np.log(size) / 3
-        chain.bar(x, height, 0.3, -height / 2, color="#dcebf7", edgecolor="#1f5a99")
-        chain.text(x, 0, size, ha="center", va="center", size=13)
-        chain.text(x, -1.4, word, ha="center", size=12)
-        if x < 3:
-            chain.annotate("", (x + 0.83, 0), (x + 0.17, 0), arrowprops=arrow)
+        chain.bar(x, height, 0.3, -height / 2, **look)
+        chain.text(x, 0, size, **text)
+        chain.text(x, -1.4, word, **text)
+        chain.annotate(
+            "", (x + 0.83, 0), (x + 0.17, 0), arrowprops=arrow if x < 3 else None
+        )
     chain.set(ylim=(-1.6, 1.4), title="The chain of layers")
     for ax in unit, chain:
         ax.axis("off")
     save(fig, "network.png")
-
-
-def draw_curves(histories):
-    """Draw loss and accuracy of 10 and of 50 epochs, one below the other."""
-    fig, axs = plt.subplots(2, 2, figsize=(10, 6), layout="constrained", sharey="col")
-    for row, history in zip(axs, histories):
-        for ax, name in zip(row, ["loss", "accuracy"]):
-            epochs = range(1, len(history[name]) + 1)
-            ax.plot(epochs, history[name], ".-", label=name)
-            ax.plot(epochs, history[f"val_{name}"], ".-", label=f"val_{name}")
-            ax.set(title=f"{len(epochs)} epochs", xlabel="Epoch")
-            ax.legend()
-    save(fig, "curves.png")
 
 
 def draw_steps(path):
@@ -153,60 +141,67 @@ def run(folder, *command):
     return subprocess.check_output(command, cwd=folder, text=True)
 
 
-def trained(seed, X, y, epochs=10, **blogs):
-    """Return a network, trained as in model.py or by the blog's recipe; its history."""
-    keras.utils.set_random_seed(seed)
-    network = model.build_model()
-    if not blogs:
-        return network, model.train_model(network, X, y, epochs)
-    network.compile(loss="sparse_categorical_crossentropy", **blogs["compile"])
-    network.fit(X, y, epochs=epochs, verbose=0, **blogs["fit"])
-    return network, None
+def keep(folder, name, new_name=None):
+    """Keep a figure that a script drew in `folder` for the README."""
+    picture = Image.open(Path(folder, name)).convert("RGB").quantize(64)
+    picture.save(TESTS / "figures" / (new_name or name), optimize=True)
+
+
+def accuracies(data, scale=1, rate=None, blogs=False):
+    """Return the test accuracy of three networks, by our recipe unless told otherwise."""
+    X_train, X_test, y_train, y_test = data
+    found = []
+    for seed in range(3):
+        keras.utils.set_random_seed(seed)
+        network = model.build_model()
+        if blogs or rate:
+            optimizer = "adamax" if blogs else keras.optimizers.Adam(rate)
+            network.compile(
+                optimizer, "sparse_categorical_crossentropy", steps_per_execution=15
+            )
+            batch, share = (32, 0.2) if blogs else (240, 0.1)
+            network.fit(
+                X_train * np.float32(scale),
+                y_train,
+                batch,
+                epochs=10,
+                validation_split=share,
+                verbose=0,
+            )
+        else:
+            model.train_model(network, X_train * np.float32(scale), y_train)
+        answers = network.predict(X_test * np.float32(scale), verbose=0).argmax(axis=1)
+        found.append(float(np.mean(answers == y_test)))
+    return found
 
 
 def main():
-    X_train, X_test, y_train, y_test = model.fetch_data()
+    data = model.fetch_data()
     record = {}
     with tempfile.TemporaryDirectory() as folder:
+        record["50 epochs"] = run(folder, "model.py", "--epochs", "50")
+        keep(folder, "learning_curve.png", "learning_curve_50.png")
         record["training"] = run(folder, "model.py")
         record["test"] = run(folder, "test_model.py")
         record["own digits"] = run(folder, "test_model.py", *PICTURES)
         record["own digits"] = record["own digits"].replace(f"{TESTS.parent}/", "")
         for path in Path(folder).glob("*.png"):
-            small = Image.open(path).convert("RGB").quantize(64)
-            small.save(TESTS / "figures" / path.name, optimize=True)
+            keep(folder, path.name)
         network = keras.models.load_model(Path(folder, "mnist.keras"))
-    y_pred = network.predict(X_test, verbose=0).argmax(axis=1)
-    matrix = test_model.metrics.confusion_matrix(y_test, y_pred)
+    y_pred = network.predict(data[1], verbose=0).argmax(axis=1)
+    matrix = test_model.metrics.confusion_matrix(data[3], y_pred)
     record["confusion matrix"] = [" ".join(map(str, row)) for row in matrix]
-
-    histories = [trained(42, X_train, y_train, epochs)[1] for epochs in (10, 50)]
-    record["50 epochs"] = {name: values[-1] for name, values in histories[1].items()}
-    draw_data(X_train, y_train, network)
+    draw_data(data[0], data[2], network)
     draw_network()
-    draw_curves(histories)
     draw_steps(TESTS / "pictures" / "four.jpg")
     draw_window(network)
-
-    adamax = {"compile": {"optimizer": "adamax", "steps_per_execution": 15}}
-    adamax["fit"] = {"batch_size": 32, "validation_split": 0.2}
-    constant = {"compile": {"optimizer": keras.optimizers.Adam(0.003)}}
-    constant["fit"] = {"batch_size": 240, "validation_split": 0.1}
-    recipes = {
-        "ours": (1, {}),
-        "ours, pixels to 255": (255, {}),
-        "ours, constant rate": (1, constant),
-        "the blog's": (255, adamax),
-        "the blog's, pixels to 1": (1, adamax),
+    record["accuracies"] = {
+        "the blog's: pixels": accuracies(data, scale=255, blogs=True),
+        "the blog's, but with pixels up to 1": accuracies(data, blogs=True),
+        "ours: pixels": accuracies(data),
+        "ours, but with pixels up to 255": accuracies(data, scale=255),
+        "ours, but with a constant rate": accuracies(data, rate=0.003),
     }
-    for name, (scale, blogs) in recipes.items():
-        record[name] = []
-        for seed in range(3):
-            if blogs is constant:
-                constant["compile"] = {"optimizer": keras.optimizers.Adam(0.003)}
-            network, _ = trained(seed, X_train * np.float32(scale), y_train, **blogs)
-            answers = network.predict(X_test * np.float32(scale), verbose=0)
-            record[name].append(float(np.mean(answers.argmax(axis=1) == y_test)))
     (TESTS / "whole_run.json").write_text(json.dumps(record, indent=1) + "\n")
 
 
