@@ -19,23 +19,26 @@ sys.path.insert(0, str(TESTS.parent))
 import keras
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.backend_bases import MouseEvent
 from PIL import Image, ImageChops
+from test_own_digits import Mouse
 
 import model
 import test_model
 
-PICTURES = [str(TESTS / "pictures" / name) for name in os.listdir(TESTS / "pictures")]
-PICTURES.sort()
+LOSS = "sparse_categorical_crossentropy"
+PICTURES = sorted(map(str, (TESTS / "pictures").iterdir()))
+
+
+def keep(file, name):
+    """Keep a picture for the README, in 64 colours, which makes it small."""
+    picture = Image.open(file).convert("RGB").quantize(64)
+    picture.save(TESTS / "figures" / name, optimize=True)
 
 
 def save(fig, name, dpi=100):
-    """Save a figure for the README, in 64 colours, which keeps it small."""
     with tempfile.TemporaryFile() as file:
         fig.savefig(file, dpi=dpi)
-        picture = Image.open(file).convert("RGB").quantize(64)
-    picture.save(TESTS / "figures" / name, optimize=True)
-    plt.close(fig)
+        keep(file, name)
 
 
 def show(ax, pixels, title=""):
@@ -45,18 +48,16 @@ def show(ax, pixels, title=""):
 
 def draw_data(X, y, network):
     """Draw digits of MNIST beside an own digit and its answer; one with its numbers."""
-    fig, axs = plt.subplots(2, 7, figsize=(10, 3.2), layout="constrained")
-    for digit, ax in enumerate(axs[:, :5].flat):
-        show(ax, X[y == digit][1])
-    for ax in axs[:, 5:].flat:
-        ax.remove()
-    ax = fig.add_subplot(axs[0, 5].get_gridspec()[:, 5:])
+    fig, axs = plt.subplot_mosaic(
+        "01234##\n56789##", figsize=(10, 3.2), layout="constrained"
+    )
+    for digit in range(10):
+        show(axs[str(digit)], X[y == digit][1])
     picture = Image.open(TESTS / "pictures" / "three.png")
-    ax.imshow(picture.convert("RGB"))
-    ax.set(xticks=[], yticks=[])
+    axs["#"].imshow(picture.convert("RGB"))
     answer = test_model.read(network, picture)[2]
-    ax.set_title(f"Read as {answer}", size=13)
-    fig.suptitle("Digits of MNIST, and an own one", size=15)
+    axs["#"].set(title=f"An own digit: {answer}", xticks=[], yticks=[])
+    axs["2"].set_title("Digits of MNIST")
     save(fig, "digits.png")
 
     fig, (left, right) = plt.subplots(1, 2, figsize=(10, 5), layout="constrained")
@@ -125,14 +126,10 @@ def draw_steps(path):
 
 def draw_window(network):
     """Draw the window of --draw, after a 7 and its bar were drawn with the mouse."""
-    fig = test_model.drawing_window(network)
-    for stroke in [(0.2, 0.8), (0.75, 0.82), (0.4, 0.15)], [(0.3, 0.5), (0.7, 0.52)]:
-        for kind, points in ("button_press", stroke[:1]), ("motion_notify", stroke):
-            for point in points:
-                x, y = fig.axes[0].transData.transform(point)
-                MouseEvent(f"{kind}_event", fig.canvas, x, y, 1)._process()
-        MouseEvent("button_release_event", fig.canvas, x, y, 1)._process()
-    save(fig, "window.png")
+    mouse = Mouse(network)
+    mouse.draw((0.2, 0.8), (0.75, 0.82), (0.4, 0.15))
+    mouse.draw((0.3, 0.5), (0.7, 0.52))
+    save(mouse.fig, "window.png")
 
 
 def run(folder, *command):
@@ -141,35 +138,24 @@ def run(folder, *command):
     return subprocess.check_output(command, cwd=folder, text=True)
 
 
-def keep(folder, name, new_name=None):
-    """Keep a figure that a script drew in `folder` for the README."""
-    picture = Image.open(Path(folder, name)).convert("RGB").quantize(64)
-    picture.save(TESTS / "figures" / (new_name or name), optimize=True)
+def train_like_the_blog(network, X, y):
+    network.compile("adamax", LOSS, steps_per_execution=15)
+    network.fit(X, y, batch_size=32, epochs=10, validation_split=0.2, verbose=0)
 
 
-def accuracies(data, scale=1, rate=None, blogs=False):
-    """Return the test accuracy of three networks, by our recipe unless told otherwise."""
+def train_with_a_constant_rate(network, X, y):
+    network.compile(keras.optimizers.Adam(0.003), LOSS, steps_per_execution=15)
+    network.fit(X, y, batch_size=240, epochs=10, validation_split=0.1, verbose=0)
+
+
+def accuracies(data, train, scale=1):
+    """Return the test accuracy of three networks whose pixels go up to `scale`."""
     X_train, X_test, y_train, y_test = data
     found = []
     for seed in range(3):
         keras.utils.set_random_seed(seed)
         network = model.build_model()
-        if blogs or rate:
-            optimizer = "adamax" if blogs else keras.optimizers.Adam(rate)
-            network.compile(
-                optimizer, "sparse_categorical_crossentropy", steps_per_execution=15
-            )
-            batch, share = (32, 0.2) if blogs else (240, 0.1)
-            network.fit(
-                X_train * np.float32(scale),
-                y_train,
-                batch,
-                epochs=10,
-                validation_split=share,
-                verbose=0,
-            )
-        else:
-            model.train_model(network, X_train * np.float32(scale), y_train)
+        train(network, X_train * np.float32(scale), y_train)
         answers = network.predict(X_test * np.float32(scale), verbose=0).argmax(axis=1)
         found.append(float(np.mean(answers == y_test)))
     return found
@@ -180,13 +166,13 @@ def main():
     record = {}
     with tempfile.TemporaryDirectory() as folder:
         record["50 epochs"] = run(folder, "model.py", "--epochs", "50")
-        keep(folder, "learning_curve.png", "learning_curve_50.png")
+        keep(Path(folder, "learning_curve.png"), "learning_curve_50.png")
         record["training"] = run(folder, "model.py")
         record["test"] = run(folder, "test_model.py")
         record["own digits"] = run(folder, "test_model.py", *PICTURES)
         record["own digits"] = record["own digits"].replace(f"{TESTS.parent}/", "")
         for path in Path(folder).glob("*.png"):
-            keep(folder, path.name)
+            keep(path, path.name)
         network = keras.models.load_model(Path(folder, "mnist.keras"))
     y_pred = network.predict(data[1], verbose=0).argmax(axis=1)
     matrix = test_model.metrics.confusion_matrix(data[3], y_pred)
@@ -196,11 +182,11 @@ def main():
     draw_steps(TESTS / "pictures" / "four.jpg")
     draw_window(network)
     record["accuracies"] = {
-        "the blog's: pixels": accuracies(data, scale=255, blogs=True),
-        "the blog's, but with pixels up to 1": accuracies(data, blogs=True),
-        "ours: pixels": accuracies(data),
-        "ours, but with pixels up to 255": accuracies(data, scale=255),
-        "ours, but with a constant rate": accuracies(data, rate=0.003),
+        "the blog's: pixels": accuracies(data, train_like_the_blog, 255),
+        "the blog's, but with pixels up to 1": accuracies(data, train_like_the_blog),
+        "ours: pixels": accuracies(data, model.train_model),
+        "ours, but with pixels up to 255": accuracies(data, model.train_model, 255),
+        "ours, but with a constant": accuracies(data, train_with_a_constant_rate),
     }
     (TESTS / "whole_run.json").write_text(json.dumps(record, indent=1) + "\n")
 

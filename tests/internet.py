@@ -1,7 +1,6 @@
 """A stand-in for the internet: OpenML and Keras's mirror on this machine, with faults."""
 
 import contextlib
-import gzip
 import hashlib
 import io
 import json
@@ -18,36 +17,23 @@ MIRROR = "/tensorflow/tf-keras-datasets/mnist.npz"
 
 
 def openml_files(X, y):
-    """Return {path: bytes} of images and labels as OpenML serves them, gzipped."""
+    """Return {path: bytes} of images and labels as OpenML serves them."""
     names = [f"pixel{i}" for i in range(1, 785)] + ["class"]
     header = ["@RELATION mnist_784", *(f"@ATTRIBUTE {name} real" for name in names)]
     header[-1] = "@ATTRIBUTE class {0,1,2,3,4,5,6,7,8,9}"
     rows = [",".join(map(str, [*row, label])) for row, label in zip(X, y)]
     arff = "\n".join([*header, "@DATA", *rows, ""]).encode()
-    dataset = {
-        "id": "554",
-        "did": 554,
-        "name": "mnist_784",
-        "version": "1",
-        "description": "MNIST",
-        "format": "ARFF",
-        "status": "active",
-        "url": f"https://api.openml.org{ARFF}",
-        "file_id": "52667",
-        "md5_checksum": hashlib.md5(arff).hexdigest(),
-    }
+    dataset = {"did": 554, "id": "554", "name": "mnist_784", "version": "1"}
+    dataset |= {"description": "MNIST", "format": "ARFF", "status": "active"}
+    dataset |= {"url": f"https://api.openml.org{ARFF}", "file_id": "52667"}
+    dataset["md5_checksum"] = hashlib.md5(arff).hexdigest()
+    no = dict.fromkeys(["is_target", "is_ignore", "is_row_identifier"], "false")
+    no["number_of_missing_values"] = "0"
     features = [
-        {
-            "index": str(index),
-            "name": name,
-            "data_type": "nominal" if name == "class" else "numeric",
-            "is_target": str(name == "class").lower(),
-            "is_ignore": "false",
-            "is_row_identifier": "false",
-            "number_of_missing_values": "0",
-        }
-        for index, name in enumerate(names)
+        no | {"index": str(i), "name": name, "data_type": "numeric"}
+        for i, name in enumerate(names)
     ]
+    features[-1] |= {"is_target": "true", "data_type": "nominal"}
     qualities = [{"name": "NumberOfInstances", "value": str(float(len(X)))}]
     answers = {
         LIST: {"data": {"dataset": [dataset]}},
@@ -56,7 +42,7 @@ def openml_files(X, y):
         "/api/v1/json/data/qualities/554": {"data_qualities": {"quality": qualities}},
     }
     files = {path: json.dumps(answer).encode() for path, answer in answers.items()}
-    return {path: gzip.compress(body) for path, body in (files | {ARFF: arff}).items()}
+    return files | {ARFF: arff}
 
 
 def mirror_file(X, y):
@@ -82,27 +68,11 @@ class Handler(BaseHTTPRequestHandler):
         if body is None or isinstance(fault, int):
             return self.send_error(fault or 404)
         if fault == "html":
-            body = gzip.compress(b"<html>OpenML is down for maintenance.</html>")
+            body = b"<html>OpenML is down for maintenance.</html>"
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
-        if self.path != MIRROR:
-            self.send_header("Content-Encoding", "gzip")
         self.end_headers()
         self.wfile.write(body[: len(body) // 2] if fault == "half" else body)
-
-
-class ToThisMachine(urllib.request.BaseHandler):
-    """Sends every request for an https address to a port of this machine instead."""
-
-    handler_order = 100  # before urllib's own handler, which would leave the machine
-
-    def __init__(self, port):
-        self.port = port
-
-    def https_open(self, request):
-        url = f"http://127.0.0.1:{self.port}{request.selector}"
-        request = urllib.request.Request(url, headers=request.headers)
-        return self.parent.open(request)
 
 
 @contextlib.contextmanager
@@ -111,8 +81,16 @@ def internet(files):
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         server.files, server.faults = files, {}
         threading.Thread(target=server.serve_forever, args=[0.05], daemon=True).start()
-        handlers = urllib.request.ProxyHandler({}), ToThisMachine(server.server_port)
-        urllib.request.install_opener(urllib.request.build_opener(*handlers))
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+        class ToThisMachine(urllib.request.BaseHandler):
+            handler_order = 100  # before urllib's own, which would leave the machine
+
+            def https_open(self, request):
+                here = f"http://127.0.0.1:{server.server_port}{request.selector}"
+                return opener.open(here)
+
+        urllib.request.install_opener(urllib.request.build_opener(ToThisMachine))
         try:
             yield server
         finally:

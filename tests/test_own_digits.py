@@ -1,21 +1,18 @@
 """`python test_model.py three.png`, or with --draw, reads its users' own digits."""
 
-import io
 from itertools import pairwise
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
-from conftest import ROOT
 from matplotlib.backend_bases import MouseEvent
-from PIL import Image, ImageDraw, ImageFilter, ImageOps
+from PIL import Image, ImageDraw, ImageFilter
 from scipy import ndimage
 
 import test_model
 
 pytestmark = pytest.mark.filterwarnings("ignore:FigureCanvasAgg is non-interactive")
-PICTURES = sorted(Path(ROOT, "tests", "pictures").iterdir())
 
 
 @pytest.fixture(scope="module")
@@ -44,14 +41,6 @@ def photographed(digit):
     return page.filter(ImageFilter.GaussianBlur(2))
 
 
-def interrupted(digit):
-    """Two gaps in the digit, as in a 5 whose bar hangs free."""
-    page = drawn(digit)
-    for y in 170, 230:
-        ImageDraw.Draw(page).rectangle((0, y, 400, y + 8), "white")
-    return page
-
-
 def beside(shape, *points, **style):
     """Return a look with something else on the page: a shape of Pillow's ImageDraw."""
 
@@ -63,35 +52,22 @@ def beside(shape, *points, **style):
     return look
 
 
-def saved(picture, file_format, **options):
-    """Return `picture` as it is read from a file of this format."""
-    file = io.BytesIO()
-    picture.save(file, file_format, **options)
-    return Image.open(file)
-
-
 LOOKS = {
     "black on white": drawn,
-    "white on black": lambda digit: drawn(digit, "white", "black"),
-    "blue on cream": lambda digit: drawn(digit, "#2a3c8c", "#f0e6c8"),
-    "pale yellow on white": lambda digit: drawn(digit, "#ffffc8"),
-    "red on green": lambda digit: drawn(digit, "#c80000", "#006e00"),
-    "black on nothing": lambda digit: drawn(digit, paper=(0, 0, 0, 0)),
-    "white on nothing": lambda digit: drawn(digit, "white", (0, 0, 0, 0)),
+    "white on black": lambda d: drawn(d, "white", "black"),
+    "blue on cream": lambda d: drawn(d, "#2a3c8c", "#f0e6c8"),
+    "pale yellow on white": lambda d: drawn(d, "#ffffc8"),
+    "red on green": lambda d: drawn(d, "#c80000", "#006e00"),
+    "black on nothing": lambda d: drawn(d, paper=(0, 0, 0, 0)),
+    "white on nothing": lambda d: drawn(d, "white", (0, 0, 0, 0)),
     "in a shadow": photographed,
-    "in a corner": lambda digit: drawn(
-        digit, size=84, page=(1500, 1000), place=(1400, 900)
-    ),
-    "on a large page": lambda digit: drawn(digit, size=1000, page=(3000, 2000)),
-    "tiny": lambda digit: drawn(digit).resize((28, 28)),
-    "interrupted": interrupted,
-    "palette": lambda digit: drawn(digit).convert("P"),
-    "one bit": lambda digit: drawn(digit).convert("1", dither=0),
-    "CMYK": lambda digit: drawn(digit).convert("RGB").convert("CMYK"),
-    "GIF": lambda digit: saved(drawn(digit), "GIF"),
-    "WebP": lambda digit: saved(drawn(digit), "WEBP"),
-    "BMP": lambda digit: saved(drawn(digit), "BMP"),
-    "JPEG": lambda digit: saved(drawn(digit).convert("L"), "JPEG", quality=30),
+    "in a corner": lambda d: drawn(d, size=84, page=(900, 600), place=(790, 500)),
+    "on a large page": lambda d: drawn(d, size=1000, page=(3000, 2000)),
+    "tiny": lambda d: drawn(d).resize((28, 28)),
+    "interrupted": beside("rectangle", (0, 190), (400, 198), fill="white"),
+    "palette": lambda d: drawn(d).convert("P"),
+    "one bit": lambda d: drawn(d).convert("1", dither=0),
+    "CMYK": lambda d: drawn(d).convert("RGB").convert("CMYK"),
     "a speck": beside("ellipse", (12, 12), (18, 18), fill="black"),
     "a frame": beside("rectangle", (15, 15), (384, 384), outline="black", width=2),
     "a frame at the edge": beside("rectangle", (0, 0), (399, 399), outline="black"),
@@ -143,14 +119,15 @@ def test_each_picture_gets_a_line(run, network, originals, folder, capsys):
     sideways.getexif()[0x0112] = 6  # turn it back, as phones say it
     sideways.save("seven.jpg", exif=sideways.getexif())
     Path("words.png").write_text("not a picture")
-    names = ["three.png", "words.png", "seven.jpg", "missing.png", "seven.jpg"]
+    Image.new("RGB", (300, 200), "white").save("blank.png")
+    names = ["three.png", "words.png", "seven.jpg", "missing.png", "blank.png"]
     assert run(test_model, *names) != 0
     out, err = capsys.readouterr()
     lines = out.splitlines()
     assert [line.split(" (")[0] for line in lines[:3]] == [
         "three.png: 3",
         "seven.jpg: 7",
-        "seven.jpg: 7",
+        "blank.png: it looks blank",
     ]
     assert [line.split(":")[0] for line in err.splitlines()] == [names[1], names[3]]
     assert "Getting MNIST" not in out
@@ -158,19 +135,7 @@ def test_each_picture_gets_a_line(run, network, originals, folder, capsys):
     titles = [ax.get_title() for ax in plt.gcf().axes]
     assert titles == [line.split(": ")[1] for line in lines[:3]]
     assert run(test_model, "three.png", "seven.jpg") == 0
-
-
-def test_a_blank_picture_is_named_and_is_a_failure(run, network, folder, capsys):
-    network.save("mnist.keras")
-    Image.new("RGB", (300, 200), "white").save("blank.png")
-    assert run(test_model, "blank.png") != 0
-    assert "blank.png: it looks blank" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize("path", PICTURES, ids=lambda path: path.name)
-def test_the_pictures_of_the_page_hold_a_digit(network, path):
-    with Image.open(path) as picture:
-        assert test_model.prepare(ImageOps.exif_transpose(picture)).any()
+    assert run(test_model, "three.png", "blank.png") != 0
 
 
 class Mouse:
@@ -195,36 +160,24 @@ class Mouse:
         self.send("button_press", point, button)
         self.send("button_release", point, button)
 
-    @property
-    def image(self):
-        return np.asarray(self.seen.images[0].get_array())
-
-    @property
-    def answer(self):
-        return self.fig.get_suptitle()
+    def result(self):
+        return self.fig.get_suptitle(), np.asarray(self.seen.images[0].get_array())
 
 
 def test_what_is_drawn_is_read(network, folder):
     mouse = Mouse(network)
-    assert mouse.answer == "" and not mouse.image.any()
     mouse.draw((0.5, 0.85), (0.5, 0.15))
-    assert mouse.answer.startswith("It reads a 1 (")
+    assert mouse.result()[0].startswith("It reads a 1 (")
+    mouse.draw((0.2, 0.15), (0.8, 0.15))  # now it looks like an upturned T
+    answer, image = mouse.result()
+    assert image[:12, :10].sum() == 0 < image[18:, :10].sum()
+    probabilities = network.predict(image.reshape(1, 784), verbose=0)[0]
+    sure = f"{probabilities.argmax()} ({probabilities.max():.1%} sure)"
+    assert answer == f"It reads a {sure}"
+    assert np.allclose([bar.get_height() for bar in mouse.bars.patches], probabilities)
     mouse.click(3)
-    assert mouse.answer == "" and not mouse.image.any()
-    mouse.draw((0.75, 0.85), (0.3, 0.8), (0.3, 0.3), (0.75, 0.25), (0.7, 0.8))
-    mouse.draw((0.7, 0.8), (0.7, 0.2))
-    probabilities = network.predict(mouse.image.reshape(1, 784), verbose=0)[0]
-    assert f"It reads a {probabilities.argmax()} (" in mouse.answer
-    assert f"({probabilities.max():.1%} sure)" in mouse.answer
-    heights = [bar.get_height() for bar in mouse.bars.patches]
-    assert np.allclose(heights, probabilities)
-
-
-def test_what_is_seen_is_upright_and_not_mirrored(network, folder):
-    mouse = Mouse(network)
-    mouse.draw((0.2, 0.8), (0.2, 0.2), (0.8, 0.2))  # an L
-    left, right = mouse.image[:14, :14].sum(), mouse.image[:14, 18:].sum()
-    assert left > 10 * right and mouse.image[18:, 14:].sum() > 10 * right
+    answer, image = mouse.result()
+    assert answer == "" and not image.any()
 
 
 def test_nothing_breaks_the_window(network, folder):
@@ -232,11 +185,11 @@ def test_nothing_breaks_the_window(network, folder):
     mouse.click(3)
     mouse.click(1)
     mouse.click(1, (1.5, 0.5))
-    mouse.click(3)
     mouse.draw((0.4, 0.5), (2.0, 2.0), (0.5, -3.0), (0.4, 0.6))
     mouse.fig.set_size_inches(6, 5)
-    mouse.draw((0.4, 0.2), (0.5, 0.8))
-    assert mouse.answer.startswith("It reads a ")
+    mouse.click(3)
+    mouse.draw((0.5, 0.2), (0.5, 0.8))
+    assert mouse.result()[0].startswith("It reads a 1 (")
 
 
 def test_without_a_window_it_says_so(run, network, folder):

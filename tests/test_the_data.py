@@ -72,7 +72,7 @@ def test_openml_comes_first_and_is_asked_only_once(sources, digits, capsys):
 def test_the_mirror_takes_over_when_openml_fails(sources, digits, capsys, path, fault):
     sources.faults = {path: fault}
     assert_split(model.fetch_data(), digits[0][::25][:190], digits[1][::25][:190])
-    lines = capsys.readouterr().out.splitlines()
+    lines = [line for line in capsys.readouterr().out.splitlines() if line]
     assert "OpenML" in lines[0] and "failed" in lines[1] and "mirror" in lines[2]
 
 
