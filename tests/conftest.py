@@ -1,13 +1,13 @@
 """What the tests share: real digits, a network that has learnt them, a fresh folder."""
 
 import os
-import shutil
 import sys
 import tempfile
 from pathlib import Path
 
 # No test opens a window, leaves this machine or reads the user's settings and caches.
-HOME = tempfile.mkdtemp()
+FOLDER = tempfile.TemporaryDirectory()
+HOME = FOLDER.name
 Path(HOME, "matplotlibrc").touch()
 os.environ.update(
     MPLBACKEND="Agg",
@@ -18,8 +18,6 @@ os.environ.update(
     https_proxy="http://127.0.0.1:9",
     no_proxy="127.0.0.1",
 )
-for name in "DISPLAY", "WAYLAND_DISPLAY", "KERAS_BACKEND":
-    os.environ.pop(name, None)
 
 import keras
 import matplotlib.pyplot as plt
@@ -31,10 +29,6 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 import model
-
-
-def pytest_unconfigure():
-    shutil.rmtree(HOME, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,9 @@
 """`python test_model.py` measures the network of model.py, on new images alone."""
 
+import io
 import re
+import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -22,24 +25,27 @@ def answers(network, data):
     return network.predict(data[1], verbose=0).argmax(axis=1)
 
 
-@pytest.fixture
-def measured(run, network, data, folder, capsys):
-    """Measure `network`; return what is printed, and the figures by their titles."""
-    network.save("mnist.keras")
-    before = Path("mnist.keras").read_bytes()
-    assert run(test_model) == 0
-    assert Path("mnist.keras").read_bytes() == before
-    assert {path.name for path in folder.glob("*.png")} == FIGURES
-    return capsys.readouterr().out, [plt.figure(n) for n in plt.get_fignums()]
+@pytest.fixture(scope="module")
+def measured(network, data, tmp_path_factory):
+    """Measure `network`; return what is printed, and the axes of all figures."""
+    plt.close("all")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("measured"))
+        patch.setattr(sys, "argv", ["test_model.py"])
+        network.save("mnist.keras")
+        before = Path("mnist.keras").read_bytes()
+        with redirect_stdout(io.StringIO()) as out, pytest.raises(SystemExit) as stop:
+            test_model.main()
+        assert not stop.value.code
+        assert Path("mnist.keras").read_bytes() == before
+        assert {path.name for path in Path().glob("*.png")} == FIGURES
+    return out.getvalue(), [ax for n in plt.get_fignums() for ax in plt.figure(n).axes]
 
 
-def the(figures, label):
-    """Return the first axes whose labels, titles or legend contain `label`."""
-    for ax in (ax for figure in figures for ax in figure.axes):
-        bars = [bar.get_label() for bar in ax.containers]
-        if label in [ax.get_xlabel(), ax.get_ylabel(), *bars]:
-            return ax
-    raise AssertionError(f"no figure has the label {label!r}")
+def the(axes, label):
+    """Return the first of `axes` on which `label` is written."""
+    texts = ([ax.get_ylabel(), *ax.get_legend_handles_labels()[1]] for ax in axes)
+    return next(ax for ax, text in zip(axes, texts) if label in text)
 
 
 def test_the_report_is_about_the_test_images(measured, answers, data):
@@ -83,7 +89,7 @@ def test_each_mistake_shows_its_true_digit_and_the_surest_come_first(
     probabilities = network.predict(X_test, verbose=0)
     answers, sure = probabilities.argmax(axis=1), probabilities.max(axis=1)
     shown = []
-    for ax in (ax for figure in measured[1] for ax in figure.axes if ax.images):
+    for ax in (ax for ax in measured[1] if ax.images):
         pixels = np.asarray(ax.images[0].get_array()).ravel()
         (i,) = np.flatnonzero(np.isclose(X_test, pixels).all(axis=1))
         truth, answer = map(int, re.findall(r"\d+", ax.get_title())[:2])
@@ -103,7 +109,7 @@ def test_the_figures_suit_perfect_and_very_bad_networks(folder, always):
     test_model.plot_confusion_matrix(matrix)
     test_model.plot_mistakes(np.zeros((50, 784)), y_true, np.eye(10)[y_pred])
     assert {path.name for path in folder.glob("*.png")} == FIGURES
-    counts = [text.get_text() for text in the([plt.figure(2)], "True digit").texts]
+    counts = [text.get_text() for text in the(plt.figure(2).axes, "True digit").texts]
     assert sorted(map(int, counts)) == sorted(matrix.ravel())
 
 

@@ -6,14 +6,7 @@ import socket
 import keras
 import numpy as np
 import pytest
-from internet import (
-    ARFF,
-    LIST,
-    MIRROR,
-    internet,
-    mirror_file,
-    openml_files,
-)
+from internet import ARFF, LIST, MIRROR, internet, mirror_file, openml_files
 from sklearn.model_selection import train_test_split
 
 import model

@@ -36,17 +36,6 @@ def test_it_learns_to_read(network, data):
     assert np.mean(probabilities.argmax(axis=1) == y_test) > 0.8  # by chance: 0.1
 
 
-def test_the_history_tells_of_training_and_validation(data):
-    network = model.build_model()
-    history = model.train_model(network, data[0], data[2], epochs=2)
-    for name in "loss", "accuracy", "val_loss", "val_accuracy":
-        assert len(history[name]) == 2
-    # The last tenth of the images is the one that training does not use.
-    loss, accuracy = network.evaluate(data[0][3600:], data[2][3600:], verbose=0)
-    assert history["val_loss"][-1] == pytest.approx(loss, rel=1e-4)
-    assert history["val_accuracy"][-1] == pytest.approx(accuracy, abs=1e-4)
-
-
 def test_it_trains_and_saves(run, data, folder, capsys):
     assert run(model, "--epochs", "3") == 0
     out = capsys.readouterr().out
@@ -94,8 +83,3 @@ def test_importing_the_scripts_does_nothing(tmp_path):
     command = [sys.executable, "-c", code]
     assert subprocess.check_output(command, cwd=tmp_path) == b""
     assert not list(tmp_path.iterdir())
-
-
-def test_pytest_finds_no_test_in_the_scripts():
-    names = [*vars(model), *vars(test_model)]
-    assert not [name for name in names if name.lower().startswith("test")]
