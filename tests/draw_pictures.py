@@ -56,7 +56,7 @@ def draw_data(X, y, network):
     picture = Image.open(TESTS / "pictures" / "three.png")
     axs["#"].imshow(picture.convert("RGB"))
     answer = test_model.read(network, picture)[2]
-    axs["#"].set(title=f"An own digit: {answer}", xticks=[], yticks=[])
+    axs["#"].set(title=f"Drawn by hand: {answer}", xticks=[], yticks=[])
     axs["2"].set_title("Digits of MNIST")
     save(fig, "digits.png")
 
