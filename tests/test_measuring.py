@@ -28,7 +28,6 @@ def answers(network, data):
 @pytest.fixture(scope="module")
 def measured(network, data, tmp_path_factory):
     """Measure `network`; return what is printed, and the axes of all figures."""
-    plt.close("all")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path_factory.mktemp("measured"))
         patch.setattr(sys, "argv", ["test_model.py"])
@@ -39,7 +38,9 @@ def measured(network, data, tmp_path_factory):
         assert not stop.value.code
         assert Path("mnist.keras").read_bytes() == before
         assert {path.name for path in Path().glob("*.png")} == FIGURES
-    return out.getvalue(), [ax for n in plt.get_fignums() for ax in plt.figure(n).axes]
+    axes = [ax for number in plt.get_fignums() for ax in plt.figure(number).axes]
+    plt.close("all")
+    return out.getvalue(), axes
 
 
 def the(axes, label):
