@@ -39,8 +39,8 @@ def fetch_data():
 def build_model():
     """Return the untrained network.
 
-    It turns n images, float32 of shape (n, 784) from 0 to 1, into n times ten
-    probabilities, float32 of shape (n, 10): one for each digit.
+    It turns n images, float32 of shape (n, 784) from 0 to 1, into ten probabilities for
+    each, one per digit: float32 of shape (n, 10).
     """
     model = keras.Sequential(
         [
@@ -55,29 +55,29 @@ def build_model():
         optimizer="adam",
         loss="sparse_categorical_crossentropy",  # "sparse": a label is just a digit
         metrics=["accuracy"],
-        steps_per_execution=15,  # 15 steps at a time, because each call takes time too
+        steps_per_execution=15,  # only for speed: TensorFlow gets 15 steps at a time
     )
     return model
 
 
 def train_model(model, X_train, y_train, epochs=10):
-    """Train `model`, and return its history: a list of values, one an epoch, by name.
+    """Train `model`, and return its history: for each measure, one value per epoch.
 
     The last tenth of the images is kept for validation. `X_train` and `y_train` are as
     in `fetch_data`.
     """
 
-    def learning_rate(epoch, _):
+    def learning_rate(epoch, _):  # epoch counts from 0; we don't need the rate before
         return 0.006 * (1 - epoch / epochs)  # large steps at first, fine ones at last
 
     return model.fit(
         X_train,
         y_train,
-        batch_size=240,  # more at a time is faster, but learns less from each image
+        batch_size=240,  # larger batches are faster, but learn less per image
         epochs=epochs,
         validation_split=0.1,
         callbacks=[keras.callbacks.LearningRateScheduler(learning_rate)],
-        verbose=2,  # one line an epoch
+        verbose=2,  # one line per epoch
     ).history
 
 
@@ -105,8 +105,8 @@ def from_openml():
         return_X_y=True,
         as_frame=False,
         n_retries=1,
-        # One byte a pixel saves time and memory; scikit-learn 1.9 with pandas 3.1 fails
-        # without it.
+        # One byte per pixel saves time and memory. Without this line, scikit-learn 1.9
+        # also fails with pandas 3.1.
         read_csv_kwargs={"dtype": "uint8"},
     )
 
@@ -150,9 +150,9 @@ def main():
     model.summary()
     history = train_model(model, X_train, y_train, epochs)
 
-    # The name tells test_model.py which images the network has seen.
+    # The name tells test_model.py how many images the network was given.
     model.name = f"trained_on_{len(X_train)}"
-    try:  # beside the old network first, so that a full disk can't harm that
+    try:  # under another name first, so that a full disk can't harm the old network
         model.save("mnist.partial.keras")
         os.replace("mnist.partial.keras", MODEL_PATH)
     except OSError as error:

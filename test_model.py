@@ -24,13 +24,13 @@ from model import MODEL_PATH, fetch_data
 
 
 def measure(model):
-    """Print how well `model` reads the test images, and save three figures of it.
+    """Print how well `model` reads the test images, and save three figures.
 
-    Exits if it was trained on another split, because it may know the test images then.
+    Exits if it was trained on another split, because it may have learned from them.
     """
     X_train, X_test, _, y_test = fetch_data()
     if model.name != f"trained_on_{len(X_train)}":
-        sys.exit(f"{MODEL_PATH} may know these test images: run `python model.py`.")
+        sys.exit(f"{MODEL_PATH} may know the test images: run `python model.py`.")
     probabilities = model.predict(X_test, verbose=0)
     y_pred = probabilities.argmax(axis=1)
     # One score per digit. If the network never says 8, say, the precision of the 8 is
@@ -44,8 +44,8 @@ def measure(model):
     print(f"Accuracy: {np.mean(y_pred == y_test):.2%} of {len(y_test):,} test images")
     plot_scores(precision, f1)
     plot_confusion_matrix(metrics.confusion_matrix(y_test, y_pred))
+    print("Saved precision_f1.png and confusion_matrix.png")
     plot_mistakes(X_test, y_test, probabilities)
-    print("Saved precision_f1.png, confusion_matrix.png and mistakes.png")
 
 
 def plot_scores(precision, f1):
@@ -100,6 +100,7 @@ def plot_digits(X, titles, heading, file_name):
         ax.imshow(pixels.reshape(28, 28), cmap="gray", vmin=0, vmax=1)
     fig.suptitle(heading)
     fig.savefig(file_name, dpi=120)
+    print(f"Saved {file_name}")
 
 
 def prepare(picture):
@@ -115,7 +116,8 @@ def prepare(picture):
     page = Image.alpha_composite(Image.new("RGBA", picture.size, "grey"), picture)
 
     # 2. Find the colour of the paper. It is the median of what surrounds a spot, because
-    # most of that is paper in the same light. 25 of 20 pixels: half a page each way.
+    # most of that is paper in the same light. On a page shrunk to 20 x 20 pixels, 25 x 25
+    # reach half a page in each direction. The 1 keeps the colours apart.
     paper = ndimage.median_filter(np.asarray(page.resize((20, 20))), size=(25, 25, 1))
     paper = Image.fromarray(paper).resize(page.size)
 
@@ -124,18 +126,19 @@ def prepare(picture):
     ink[ink < max(25, 0.35 * ink.max())] = 0
 
     # 4. Keep only the digit: the part with the most ink. Parts with up to 24 pixels
-    # between them count as one. One that touches the edge, such as a shadow or a thumb,
-    # counts for a tenth.
+    # between them count as one. The ink of a part that touches the edge, such as a shadow
+    # or a thumb, counts for a tenth.
     parts, _ = ndimage.label(ndimage.maximum_filter(ink, size=25))
-    weights = np.bincount(parts.ravel(), ink.ravel())
-    weights[np.r_[parts[0], parts[-1], parts[:, 0], parts[:, -1]]] /= 10
-    ink[parts != weights.argmax()] = 0
+    amounts = np.bincount(parts.ravel(), ink.ravel())  # of ink in each part
+    amounts[np.r_[parts[0], parts[-1], parts[:, 0], parts[:, -1]]] /= 10
+    ink[parts != amounts.argmax()] = 0
     rows, columns = np.nonzero(ink)
     if len(rows) < 50:  # no more than a speck
         return np.zeros(784, dtype="float32")
 
-    # 5. Cut out a square around the centre of mass, and shrink it to 28 x 28 pixels, so
-    # that the digit takes 19 of them, which blur to 20. In MNIST, the centre is pixel 14.
+    # 5. Cut out a square around the centre of mass, and shrink it to 28 x 28 pixels. The
+    # digit takes 19 of them, and the blur makes that 20. MNIST has the centre on pixel
+    # 14, counted from 0: there are 14.5 pixels before it and 13.5 after it.
     pixel = (max(np.ptp(rows), np.ptp(columns)) + 1) / 19
     y, x = ndimage.center_of_mass(ink)
     square = x - 14.5 * pixel, y - 14.5 * pixel, x + 13.5 * pixel, y + 13.5 * pixel
@@ -144,10 +147,13 @@ def prepare(picture):
 
 
 def read(model, picture):
-    """Return the 784 pixels of `prepare`, ten probabilities, and the answer in words."""
+    """Return the 784 pixels of `prepare`, ten probabilities, and the answer in words.
+
+    If the picture is blank, all of them are 0.
+    """
     pixels = prepare(picture)
     p = model.predict(pixels[np.newaxis], verbose=0)[0] * pixels.any()
-    answer = f"{p.argmax()} ({p.max():.1%} sure)" if pixels.any() else "it looks blank"
+    answer = f"{p.argmax()} ({p.max():.1%} sure)" if pixels.any() else "blank page"
     return pixels, p, answer
 
 
@@ -169,7 +175,6 @@ def read_pictures(model, file_names):
         answers.append(answer)
     if X:
         plot_digits(X, answers, "What the network saw", "own_digits.png")
-        print("Saved own_digits.png")
     return len(X) == len(file_names) and np.any(X, axis=1).all()
 
 
@@ -190,7 +195,7 @@ def drawing_window(model):
         bars.clear()
         bars.bar(range(10), probabilities)
         bars.set(title="How sure it is", xlabel="Digit", xticks=range(10), ylim=(0, 1))
-        fig.suptitle(f"It reads a {answer}" if pixels.any() else "", size=16)
+        fig.suptitle(f"It reads a {answer}".replace("a 8", "an 8"), size=16)
         fig.canvas.draw_idle()
 
     def stroke(points):

@@ -60,7 +60,7 @@ def test_the_numbers_are_those_of_the_last_run():
     for fact in (
         f"There are {mistakes.sum()}, and the most common one was to read a {true} as a",
         f" {true} as a {answer}, {mistakes.max()} times.",
-        f"A {answer} was read as a {true} {mistakes[answer, true]} times.",
+        f"a {answer} read as a {true}, happened {mistakes[answer, true]} times.",
         f"Let's take the {d}, which has the lowest F1 score.",
         f"{tp[d]:,} *true positives* (TP) | {are[d] - tp[d]} *false negatives* (FN) |",
         f"{said[d] - tp[d]} *false positives* (FP) | {rest:,} *true negatives* (TN) |",
@@ -68,8 +68,8 @@ def test_the_numbers_are_those_of_the_last_run():
         f"{tp[d]} / {are[d]} = {recall[d]:.4f}",
         f"/ (precision + recall) = {f1[d]:.4f}",
         f"its precision is {are[d] / MATRIX.sum():.4f}.",
-        f"`val_loss` is {last['val_loss']}, where it was {first[:6]} after ten.",
-        f"but is {last['val_accuracy']} instead of",
+        f"`val_loss` of {last['val_loss']}, the one that trained for ten with {first[:6]}",
+        f"no worse, {last['val_accuracy']} instead of",
     ):
         assert fact in PROSE, fact
     for recipe, found in RUN["accuracies"].items():

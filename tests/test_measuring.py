@@ -137,5 +137,5 @@ def test_a_network_is_not_measured_on_what_it_may_know(
     changed = test_model.keras.models.load_model("mnist.keras")
     changed.name = name
     changed.save("mnist.keras")
-    assert "may know these test images" in run(test_model)
+    assert "may know the test images" in run(test_model)
     assert not list(folder.glob("*.png"))

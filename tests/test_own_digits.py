@@ -120,7 +120,7 @@ def test_each_picture_gets_a_line(run, network, originals, folder, capsys):
     assert [line.split(" (")[0] for line in lines[:3]] == [
         "three.png: 3",
         "seven.jpg: 7",
-        "blank.png: it looks blank",
+        "blank.png: blank page",
     ]
     assert [line.split(":")[0] for line in err.splitlines()] == [names[1], names[3]]
     assert "Getting MNIST" not in out
@@ -170,7 +170,7 @@ def test_what_is_drawn_is_read(network, folder):
     assert np.allclose([bar.get_height() for bar in mouse.bars.patches], probabilities)
     mouse.click(3)
     answer, image = mouse.result()
-    assert answer == "" and not image.any()
+    assert answer == "It reads a blank page" and not image.any()
 
 
 def test_nothing_breaks_the_window(network, folder):
