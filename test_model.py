@@ -6,155 +6,200 @@ python test_model.py --draw               reads what you draw with the mouse
 """
 
 import argparse
-import os
 import sys
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # keeps TensorFlow's log short
+import zlib
 
 import keras
 import matplotlib.pyplot as plt
 import numpy as np
 import seaborn as sns
+import tensorflow as tf
 from matplotlib.widgets import LassoSelector
-from PIL import Image, ImageChops, ImageOps
+from PIL import Image, ImageChops, ImageDraw, ImageOps
 from scipy import ndimage
 from sklearn import metrics
 
 from model import MODEL_PATH, fetch_data
 
+COLOURS = sns.blend_palette(["#ff2010", "white", "#1080ff"], as_cmap=True)
+
 
 def measure(model):
     """Print how well `model` reads the test images, and save three figures.
 
-    Exits if it was trained on another split, because it may have learned from them.
+    Exits if it was trained on another split, because it may have seen these images.
     """
-    X_train, X_test, _, y_test = fetch_data()
-    if model.name != f"trained_on_{len(X_train)}":
-        sys.exit(f"{MODEL_PATH} may know the test images: run `python model.py`.")
+    _, X_test, y_train, y_test = fetch_data()
+    if model.name != f"trained_on_{zlib.crc32(y_train)}":
+        sys.exit(f"{MODEL_PATH} may have seen the test images: run `python model.py`.")
     probabilities = model.predict(X_test, verbose=0)
     y_pred = probabilities.argmax(axis=1)
-    # One score per digit. If the network never says 8, say, the precision of the 8 is
-    # 0 / 0, and counts as 0.
+    # One score per digit. If the network never says 8, for example, the precision of
+    # the 8 is 0 / 0, which counts as 0.
     precision = metrics.precision_score(y_test, y_pred, average=None, zero_division=0)
-    f1 = metrics.f1_score(y_test, y_pred, average=None)
+    f1 = metrics.f1_score(y_test, y_pred, average=None, zero_division=0)
 
     print(metrics.classification_report(y_test, y_pred, digits=4, zero_division=0))
     print(f"Mean precision over the digits: {precision.mean():.4f}")
     print(f"Mean F1 score over the digits: {f1.mean():.4f}")
-    print(f"Accuracy: {np.mean(y_pred == y_test):.2%} of {len(y_test):,} test images")
+    right, sure = y_pred == y_test, probabilities.max(axis=1) >= 0.99
+    print(f"Accuracy: {right.mean():.2%} of {len(right):,} test images")
+    print(f"At least 99% sure: {right[sure].sum():,} of {sure.sum():,} are right")
+    print(f"Less than 99% sure: {right[~sure].sum():,} of {(~sure).sum():,} are right")
     plot_scores(precision, f1)
     plot_confusion_matrix(metrics.confusion_matrix(y_test, y_pred))
-    print("Saved precision_f1.png and confusion_matrix.png")
-    plot_mistakes(X_test, y_test, probabilities)
+    plot_mistakes(model, X_test, y_test, probabilities)
+    print("Saved precision_f1.png, confusion_matrix.png and mistakes.png")
 
 
 def plot_scores(precision, f1):
     """Draw each digit's precision and F1 score, from 0 to 1, as precision_f1.png."""
-    # On a scale from 0, all good scores would look alike.
-    bottom = max(0, np.floor(20 * min(*precision, *f1) - 0.2) / 20)
-    fig, ax = plt.subplots(figsize=(9, 5), layout="constrained")
-    ax.bar(np.arange(10) - 0.2, precision, 0.4, color="#1f5a99", label="Precision")
-    ax.bar(np.arange(10) + 0.2, f1, 0.4, color="#7fc97f", label="F1 score")
-    for bars in ax.containers:  # with room for the labels up to 1.15, if bottom is 0
-        ax.bar_label(bars, fmt="%.3f", rotation=90, padding=3, fontsize=9)
-    ax.set(xlabel="Digit", xticks=range(10), ylim=(bottom, 1.15 - 0.15 * bottom))
-    ax.set(ylabel=f"Score (from {bottom:.2f})", title=f"Lowest F1: digit {f1.argmin()}")
-    fig.legend(loc="outside lower center", ncols=2)
+    fig, ax = plt.subplots(figsize=(8, 4.5), layout="constrained")
+    ax.vlines(range(10), precision, f1, color="0.6")
+    ax.plot(precision, "o", color="#1f5a99", label="Precision")
+    ax.plot(f1, "D", color="#4daf4a", label="F1 score")
+    ax.set(xlabel="Digit", xticks=range(10), title=f"Lowest F1: digit {f1.argmin()}")
+    ax.grid(axis="y", alpha=0.4)
+    ax.legend()
     fig.savefig("precision_f1.png", dpi=120)
 
 
 def plot_confusion_matrix(matrix):
     """Draw true digits (rows) against predicted ones as confusion_matrix.png."""
     right = np.eye(10, dtype=bool)
-    fig, ax = plt.subplots(figsize=(8, 7), layout="constrained")
-    # Two heatmaps, because on the scale of a thousand right answers, ten mistakes would
-    # have hardly any colour.
-    sns.heatmap(matrix, mask=right, cmap="Oranges", vmin=0, annot=True, fmt="d")
-    sns.heatmap(matrix, mask=~right, cmap=["0.9"], cbar=False, annot=True, fmt="d")
+    orange = sns.light_palette("darkorange", as_cmap=True)
+    fig, ax = plt.subplots(figsize=(7, 7), layout="constrained")
+    look = {"annot": True, "fmt": "d", "annot_kws": {"color": "black"}, "cbar": False}
+    # Two heatmaps, because ten mistakes would hardly show on a scale that is made for a
+    # thousand right answers.
+    sns.heatmap(matrix, mask=right, cmap=orange, vmin=0, ax=ax, **look)
+    sns.heatmap(matrix, mask=~right, cmap=["0.85"], ax=ax, **look)
     ax.tick_params(axis="y", rotation=0)
     ax.set(xlabel="Predicted digit", ylabel="True digit")
     ax.set_title(f"{matrix[~right].sum():,} mistakes in {matrix.sum():,} images")
     fig.savefig("confusion_matrix.png", dpi=120)
 
 
-def plot_mistakes(X, y_true, probabilities):
-    """Draw the 18 mistakes that the network was surest of as mistakes.png.
-
-    `probabilities` is what it returned for `X`: ten for each image.
-    """
-    y_pred, sure = probabilities.argmax(axis=1), probabilities.max(axis=1)
+def plot_mistakes(model, X, y_true, probabilities):
+    """Draw the 18 mistakes in `probabilities` that are surest as mistakes.png."""
+    y_pred, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
     wrong = np.flatnonzero(y_pred != y_true)
-    surest = wrong[np.argsort(-sure[wrong])][:18]
-    titles = [f"{y_true[i]} read as {y_pred[i]}\n{sure[i]:.2%} sure" for i in surest]
-    heading = f"{len(wrong):,} mistakes, the surest first"
-    plot_digits(X[surest], titles, heading, "mistakes.png")
+    digits = []
+    for i in wrong[np.argsort(-confidence[wrong])][:18]:
+        title = f"{y_true[i]} read as {y_pred[i]}\n{confidence[i]:.2%} sure"
+        digits.append((X[i], y_pred[i], y_true[i], title.replace("100.00%", ">99.99%")))
+    heading = f"{len(wrong):,} mistakes. Blue speaks for the answer, red for the truth."
+    plot_digits(model, digits, heading, "mistakes.png")
 
 
-def plot_digits(X, titles, heading, file_name):
-    """Draw each row of X, 784 pixels from 0 (black) to 1 (white), under its title."""
-    columns = min(6, max(2, len(X)))
-    rows = int(np.ceil(len(X) / columns))
-    fig = plt.figure(figsize=(1.7 * columns, 0.7 + 1.8 * rows), layout="constrained")
-    for i, (pixels, title) in enumerate(zip(X, titles), start=1):
-        ax = fig.add_subplot(rows, columns, i, title=title, xticks=[], yticks=[])
-        ax.imshow(pixels.reshape(28, 28), cmap="gray", vmin=0, vmax=1)
+def plot_digits(model, digits, heading, file_name):
+    """Draw `digits`, each a tuple for `draw_digit`, under a heading, and save them."""
+    columns = min(6, max(3, len(digits)))  # with 3, there's room for the heading
+    rows = 1 + (len(digits) - 1) // columns
+    fig = plt.figure(figsize=(1.8 * columns, 1 + 2 * rows), layout="constrained")
+    for i, digit in enumerate(digits, start=1):
+        draw_digit(fig.add_subplot(rows, columns, i), model, *digit)
     fig.suptitle(heading)
     fig.savefig(file_name, dpi=120)
-    print(f"Saved {file_name}")
 
 
-def prepare(picture):
-    """Return the digit in a Pillow image as MNIST's makers would have prepared it.
+def draw_digit(ax, model, pixels, answer, rival, title):
+    """Draw 784 pixels on `ax`: what speaks for `answer` is blue, for `rival` red."""
+    reasons = votes(model, pixels, answer, rival).reshape(28, 28)
+    limit = np.abs(reasons).max()
+    ax.imshow(reasons, COLOURS, vmin=-limit, vmax=limit, alpha=pixels.reshape(28, 28))
+    ax.set(xticks=[], yticks=[], facecolor="black", title=title)
 
-    That's 784 float32 from 0 (paper) to 1 (ink), or all 0 if the picture looks blank.
+
+def votes(model, pixels, answer, rival):
+    """Return how much each pixel speaks for `answer` and against `rival`: 784 float32.
+
+    That's the pixels times the gradient, with respect to them, of ln(p[answer]) minus
+    ln(p[rival]). p are the ten probabilities that `model` returns for these pixels.
+    """
+    X = tf.Variable(pixels[np.newaxis])
+    with tf.GradientTape() as tape:
+        ln_p = tf.math.log(model(X)[0] + 1e-37)  # the logarithm of 0 would be infinite
+        lead = ln_p[answer] - ln_p[rival]
+    return pixels * tape.gradient(lead, X)[0].numpy()
+
+
+# Your own digits.
+
+
+def find_ink(picture):
+    """Return a Pillow image's ink, darker or lighter than the paper, which is 0.
+
+    That's uint8 from 0 to 255, and its longer side has 500 pixels.
+    """
+    size = [max(1, round(500 * side / max(picture.size))) for side in picture.size]
+    picture = picture.convert("RGBA").resize(size)
+    # Put grey behind a transparent picture: black and white ink both show on grey.
+    page = Image.alpha_composite(Image.new("RGBA", size, "grey"), picture)
+    # The paper's colour at a spot is the median of what surrounds it, which is mostly
+    # paper in the same light. On a page shrunk to 20 x 20 pixels, 21 x 21 reach half a
+    # page in each direction. The 1 keeps the colours apart.
+    small = np.asarray(page.resize((20, 20)))
+    paper = Image.fromarray(ndimage.median_filter(small, size=(21, 21, 1)))
+    ink = np.asarray(ImageChops.difference(page, paper.resize(size))).max(axis=2)
+    # Less than 25 of 255 is noise, and less than a third of the strongest is a smudge.
+    return np.where(ink < max(25, ink.max() / 3), 0, ink)
+
+
+def keep_digit(ink):
+    """Return `ink` without anything but the digit, the part with the most ink.
+
+    Parts with up to 24 pixels between them count as one. The ink of a part that comes
+    within 12 pixels of the edge, such as a thumb, counts for a tenth.
+    """
+    parts, n = ndimage.label(ndimage.maximum_filter(ink, size=25))
+    amounts = ndimage.sum_labels(ink, parts, range(n + 1))
+    at_edge = np.unique([*parts[0], *parts[-1], *parts[:, 0], *parts[:, -1]])
+    amounts[at_edge] /= 10
+    return np.where(parts == amounts.argmax(), ink, 0)
+
+
+def like_mnist(ink):
+    """Return a digit's ink as MNIST's makers prepared theirs: 784 float32 from 0 to 1.
+
     They fitted each digit into 20 x 20 pixels and put its centre of mass in the middle
     of 28 x 28: LeCun et al., "Gradient-based learning applied to document recognition".
     """
-    # 1. Make the picture 500 pixels wide or high. Where it is transparent, put grey behind
-    # it, because black and white ink both show on grey.
-    picture = ImageOps.contain(picture.convert("RGBA"), (500, 500))
-    page = Image.alpha_composite(Image.new("RGBA", picture.size, "grey"), picture)
-
-    # 2. Find the colour of the paper. It is the median of what surrounds a spot, because
-    # most of that is paper in the same light. On a page shrunk to 20 x 20 pixels, 25 x 25
-    # reach half a page in each direction. The 1 keeps the colours apart.
-    paper = ndimage.median_filter(np.asarray(page.resize((20, 20))), size=(25, 25, 1))
-    paper = Image.fromarray(paper).resize(page.size)
-
-    # 3. Ink is whatever differs from the paper, but by more than noise and smudges do.
-    ink = np.max(ImageChops.difference(page, paper), axis=2)
-    ink[ink < max(25, 0.35 * ink.max())] = 0
-
-    # 4. Keep only the digit: the part with the most ink. Parts with up to 24 pixels
-    # between them count as one. The ink of a part that touches the edge, such as a shadow
-    # or a thumb, counts for a tenth.
-    parts, _ = ndimage.label(ndimage.maximum_filter(ink, size=25))
-    amounts = np.bincount(parts.ravel(), ink.ravel())  # of ink in each part
-    amounts[np.r_[parts[0], parts[-1], parts[:, 0], parts[:, -1]]] /= 10
-    ink[parts != amounts.argmax()] = 0
-    rows, columns = np.nonzero(ink)
-    if len(rows) < 50:  # no more than a speck
-        return np.zeros(784, dtype="float32")
-
-    # 5. Cut out a square around the centre of mass, and shrink it to 28 x 28 pixels. The
-    # digit takes 19 of them, and the blur makes that 20. MNIST has the centre on pixel
-    # 14, counted from 0: there are 14.5 pixels before it and 13.5 after it.
-    pixel = (max(np.ptp(rows), np.ptp(columns)) + 1) / 19
+    left, top, right, bottom = Image.fromarray(ink).getbbox()
+    scale = max(right - left, bottom - top) / 19  # blurred edges make that 20
     y, x = ndimage.center_of_mass(ink)
-    square = x - 14.5 * pixel, y - 14.5 * pixel, x + 13.5 * pixel, y + 13.5 * pixel
-    digit = Image.fromarray(ink).crop(square).resize((28, 28))
-    return np.float32(digit).ravel() / np.max(digit)
+    x, y = x - 14.5 * scale, y - 14.5 * scale  # MNIST's is the middle of pixel 14
+    square = Image.fromarray(ink).crop((x, y, x + 28 * scale, y + 28 * scale))
+    pixels = np.asarray(square.resize((28, 28)), dtype="float32").ravel()
+    return pixels / max(1, pixels.max())
+
+
+def prepare(picture):
+    """Return the digit in a Pillow image as `like_mnist` does, or 784 zeros if blank."""
+    ink = keep_digit(find_ink(picture))
+    left, top, right, bottom = Image.fromarray(ink).getbbox() or (0, 0, 0, 0)
+    size, scale = max(right - left, bottom - top), max(picture.size) / 500
+    if size >= 100:
+        return like_mnist(ink)
+    # It takes less than a fifth of the page, so have a closer look, unless it's just a
+    # speck: less than 20 pixels of the original, without 2 for the blur.
+    if scale * (size - 2) < 20:
+        return np.zeros(784, dtype="float32")
+    box = np.multiply(scale, [left - size, top - size, right + size, bottom + size])
+    return prepare(picture.crop(tuple(np.clip(box, 0, picture.size * 2))))
 
 
 def read(model, picture):
     """Return the 784 pixels of `prepare`, ten probabilities, and the answer in words.
 
-    If the picture is blank, all of them are 0.
+    For a blank page, all the numbers are 0, and the words are "blank page".
     """
     pixels = prepare(picture)
-    p = model.predict(pixels[np.newaxis], verbose=0)[0] * pixels.any()
-    answer = f"{p.argmax()} ({p.max():.1%} sure)" if pixels.any() else "blank page"
-    return pixels, p, answer
+    if not pixels.any():
+        return pixels, np.zeros(10), "blank page"
+    probabilities = model(pixels[np.newaxis])[0].numpy()
+    answer = f"{probabilities.argmax()} ({probabilities.max():.1%} sure)"
+    return pixels, probabilities, answer
 
 
 def read_pictures(model, file_names):
@@ -162,78 +207,83 @@ def read_pictures(model, file_names):
 
     What the network saw is saved as own_digits.png.
     """
-    X, answers = [], []
+    digits = []
     for name in file_names:
         try:
             picture = ImageOps.exif_transpose(Image.open(name))  # upright
         except Exception as error:  # noqa: BLE001 (Pillow raises many kinds)
             print(f"{name}: {error}", file=sys.stderr)
             continue
-        pixels, _, answer = read(model, picture)
+        pixels, probabilities, answer = read(model, picture)
         print(f"{name}: {answer}", flush=True)
-        X.append(pixels)
-        answers.append(answer)
-    if X:
-        plot_digits(X, answers, "What the network saw", "own_digits.png")
-    return len(X) == len(file_names) and np.any(X, axis=1).all()
+        rival, best = np.argsort(probabilities)[-2:]
+        title = f"{answer}\nor {rival}?" if pixels.any() else answer
+        digits.append((pixels, best, rival, title))
+    if digits:
+        heading = "Blue speaks for the first,\nred for the second"
+        plot_digits(model, digits, heading, "own_digits.png")
+        print("Saved own_digits.png")
+    return sum(digit[0].any() for digit in digits) == len(file_names)
 
 
 def drawing_window(model):
-    """Return a figure to draw a digit in with the mouse, and see what `model` reads."""
-    fig, (page, seen, bars) = plt.subplots(1, 3, figsize=(12, 4))
-    page.set(xlim=(0, 1), ylim=(0, 1), title="Draw here (right-click: new page)")
-    seen.set_title("What the network sees")
-    image = seen.imshow(np.zeros((28, 28)), cmap="gray", vmin=0, vmax=1)
-    plt.setp((page, seen), xticks=[], yticks=[], aspect="equal")
-    pen = {"color": "black", "linewidth": 18, "solid_capstyle": "round"}
+    """Return a figure in which you draw with the mouse, and see what `model` reads."""
+    page = Image.new("RGB", (500, 500), "white")
+    fig, (drawn, seen, bars) = plt.subplots(1, 3, figsize=(12, 5), layout="constrained")
+    image = drawn.imshow(page)
+    drawn.set(title="Draw here (right-click: new page)", xticks=[], yticks=[])
 
     def update():
-        fig.canvas.draw()
-        drawn = np.asarray(fig.canvas.copy_from_bbox(page.bbox.padded(-2)))
-        pixels, probabilities, answer = read(model, Image.fromarray(drawn))
-        image.set_data(pixels.reshape(28, 28))
+        image.set_data(page)
+        pixels, probabilities, answer = read(model, page)
+        rival, best = np.argsort(probabilities)[-2:]
+        colours = f"\nBlue ink speaks for {best}, red ink for {rival}"
+        fig.suptitle(f"It reads: {answer}{colours if pixels.any() else ''}", size=16)
+        seen.clear()
+        draw_digit(seen, model, pixels, best, rival, "What the network sees")
         bars.clear()
         bars.bar(range(10), probabilities)
         bars.set(title="How sure it is", xlabel="Digit", xticks=range(10), ylim=(0, 1))
-        fig.suptitle(f"It reads a {answer}".replace("a 8", "an 8"), size=16)
         fig.canvas.draw_idle()
 
     def stroke(points):
-        page.plot(*np.transpose(points), **pen)
+        pen = ImageDraw.Draw(page)
+        pen.line(points, "black", width=40)
+        for point in points:  # rounds the ends and the corners
+            pen.circle(point, 20, "black")
         update()
 
     def new_page(event):
         if event.button == 3:
-            plt.setp(page.lines, data=([], []))
+            page.paste("white", (0, 0, 500, 500))
             update()
 
     fig.canvas.mpl_connect("button_press_event", new_page)
-    fig.lasso = LassoSelector(page, stroke, props=pen, button=1)  # follows the mouse
+    # matplotlib's own keys would spoil the page: "l" makes its axis logarithmic.
+    fig.canvas.mpl_disconnect(fig.canvas.manager.key_press_handler_id)
+    # Follows the mouse, but only while something refers to it.
+    fig.lasso = LassoSelector(drawn, stroke, props={"color": "black", "linewidth": 18})
     update()
     return fig
 
 
 def main():
     parser = argparse.ArgumentParser(description="Test the network of model.py.")
-    what = parser.add_mutually_exclusive_group()
-    what.add_argument("--draw", action="store_true", help="draw a digit with the mouse")
-    what.add_argument("pictures", nargs="*", default=[], help="each holds one digit")
+    parser.add_argument("--draw", action="store_true", help="draw with the mouse")
+    parser.add_argument("pictures", nargs="*", help="pictures of one digit each")
     args = parser.parse_args()
     try:
         model = keras.models.load_model(MODEL_PATH)
-    except (OSError, ValueError):
-        sys.exit(f"{MODEL_PATH} is missing or damaged: run `python model.py`.")
+    except (OSError, TypeError, ValueError) as error:
+        sys.exit(f"{MODEL_PATH} can't be loaded: {error} Run `python model.py` again.")
 
-    all_read = True
-    if args.draw:
-        if not drawing_window(model).canvas.required_interactive_framework:
-            sys.exit("There is no window to draw in: matplotlib can't open one here.")
-    elif args.pictures:
-        all_read = read_pictures(model, args.pictures)
-    else:
+    if args.draw and not drawing_window(model).canvas.required_interactive_framework:
+        sys.exit("No window here: use a terminal, or `%matplotlib qt` in a notebook.")
+    all_read = read_pictures(model, args.pictures)
+    if not args.draw and not args.pictures:
         measure(model)
-    plt.show()
-    sys.exit(not all_read)
+    plt.show(block=True)
+    sys.exit(0 if all_read else 1)
 
 
 if __name__ == "__main__":
