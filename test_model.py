@@ -262,7 +262,7 @@ def drawing_window(model):
     # matplotlib's own keys would spoil the page: "l" makes its axis logarithmic.
     fig.canvas.mpl_disconnect(fig.canvas.manager.key_press_handler_id)
     # Follows the mouse, but only while something refers to it.
-    fig.lasso = LassoSelector(drawn, stroke, props={"color": "black", "linewidth": 18})
+    fig.lasso = LassoSelector(drawn, stroke, props={"color": "k", "lw": 16}, button=1)
     update()
     return fig
 

@@ -1,46 +1,46 @@
 """`python test_model.py` measures the network of model.py, on new images alone."""
 
+import contextlib
 import io
 import re
-import sys
-from contextlib import redirect_stdout
+import shutil
 from pathlib import Path
 
+import keras
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from conftest import run
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+from sklearn.model_selection import train_test_split
 
 import test_model
-
-# There is no screen, so matplotlib warns that it can show no window.
-pytestmark = pytest.mark.filterwarnings("ignore:FigureCanvasAgg is non-interactive")
 
 FIGURES = {"precision_f1.png", "confusion_matrix.png", "mistakes.png"}
 
 
-@pytest.fixture
-def answers(network, data):
-    """The network's answers for the test images: one digit each."""
-    return network.predict(data[1], verbose=0).argmax(axis=1)
+@pytest.fixture(scope="module")
+def measured(trained, data):
+    """Measure the network that model.py saved: what is printed, and all axes drawn."""
+    shown = []
+    with contextlib.chdir(trained[0]), contextlib.redirect_stdout(io.StringIO()) as out:
+        before = Path("mnist.keras").read_bytes()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(plt, "show", lambda **_: shown.extend(plt.get_fignums()))
+            assert run(test_model) == 0
+        assert Path("mnist.keras").read_bytes() == before
+        assert {path.name for path in Path().glob("*.png")} >= FIGURES
+    assert len(shown) == 3, "The figures don't open in windows."
+    axes = [ax for number in shown for ax in plt.figure(number).axes]
+    plt.close("all")
+    return out.getvalue(), axes
 
 
 @pytest.fixture(scope="module")
-def measured(network, data, tmp_path_factory):
-    """Measure `network`; return what is printed, and the axes of all figures."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(tmp_path_factory.mktemp("measured"))
-        patch.setattr(sys, "argv", ["test_model.py"])
-        network.save("mnist.keras")
-        before = Path("mnist.keras").read_bytes()
-        with redirect_stdout(io.StringIO()) as out, pytest.raises(SystemExit) as stop:
-            test_model.main()
-        assert not stop.value.code
-        assert Path("mnist.keras").read_bytes() == before
-        assert {path.name for path in Path().glob("*.png")} == FIGURES
-    axes = [ax for number in plt.get_fignums() for ax in plt.figure(number).axes]
-    plt.close("all")
-    return out.getvalue(), axes
+def probabilities(trained, data):
+    """Ten for each test image, from the network that model.py saved."""
+    network = keras.models.load_model(trained[0] / "mnist.keras")
+    return network.predict(data[1], verbose=0)
 
 
 def the(axes, label):
@@ -49,30 +49,35 @@ def the(axes, label):
     return next(ax for ax, text in zip(axes, texts) if label in text)
 
 
-def test_the_report_is_about_the_test_images(measured, answers, data):
-    out, y_test = measured[0], data[3]
-    precision, recall, f1, support = precision_recall_fscore_support(y_test, answers)
-    for digit in range(10):
-        scores = f"{precision[digit]:.4f} {recall[digit]:.4f} {f1[digit]:.4f}"
-        assert f"{digit} {scores} {support[digit]}" in " ".join(out.split())
-    assert f"Mean precision over the digits: {precision.mean():.4f}\n" in out
-    assert f"Mean F1 score over the digits: {f1.mean():.4f}\n" in out
-    right = np.mean(answers == y_test)
-    assert f"Accuracy: {right:.2%} of 1,000 test images\n" in out
+def test_the_report_is_about_the_test_images(measured, probabilities, data):
+    out, y_test, answers = measured[0], data[3], probabilities.argmax(axis=1)
+    scores = precision_recall_fscore_support(y_test, answers, zero_division=0)
+    for digit, row in enumerate(zip(*scores)):
+        row = f"{digit} {row[0]:.4f} {row[1]:.4f} {row[2]:.4f} {row[3]}"
+        assert row in " ".join(out.split())
+    assert f"Mean precision over the digits: {scores[0].mean():.4f}\n" in out
+    assert f"Mean F1 score over the digits: {scores[2].mean():.4f}\n" in out
+    right, sure = answers == y_test, probabilities.max(axis=1) >= 0.99
+    assert f"Accuracy: {right.mean():.2%} of 1,000 test images\n" in out
+    for name, group in ("At least", right[sure]), ("Less than", right[~sure]):
+        assert f"{name} 99% sure: {sum(group)} of {len(group)} are right\n" in out
 
 
-def test_the_bars_are_precision_and_f1(measured, answers, data):
-    precision, _, f1, _ = precision_recall_fscore_support(data[3], answers)
+def test_the_points_are_precision_and_f1(measured, probabilities, data):
+    scores = precision_recall_fscore_support(
+        data[3], probabilities.argmax(axis=1), zero_division=0
+    )
     ax = the(measured[1], "Precision")
-    for bars, scores in zip(ax.containers, (precision, f1)):
-        assert np.allclose([bar.get_height() for bar in bars], scores)
-    assert [bars.get_label() for bars in ax.containers] == ["Precision", "F1 score"]
-    low, high = ax.get_ylim()
-    assert low < min(*precision, *f1) and high >= 1
-    assert f"digit {f1.argmin()}" in ax.get_title()
+    lines = {line.get_label(): line.get_ydata() for line in ax.lines}
+    assert np.allclose(lines["Precision"], scores[0])
+    assert np.allclose(lines["F1 score"], scores[2])
+    assert f"digit {scores[2].argmin()}" in ax.get_title()
 
 
-def test_the_rows_of_the_confusion_matrix_are_the_true_digits(measured, answers, data):
+def test_the_rows_of_the_confusion_matrix_are_the_true_digits(
+    measured, probabilities, data
+):
+    answers = probabilities.argmax(axis=1)
     ax = the(measured[1], "True digit")
     assert ax.get_xlabel() == "Predicted digit"
     drawn = np.full((10, 10), -1)
@@ -83,59 +88,121 @@ def test_the_rows_of_the_confusion_matrix_are_the_true_digits(measured, answers,
     assert f"{np.sum(answers != data[3])} mistakes" in ax.get_title()
 
 
-def test_each_mistake_shows_its_true_digit_and_the_surest_come_first(
-    measured, network, data
-):
+def test_the_surest_mistakes_come_first_and_show_why(measured, probabilities, data):
     _, X_test, _, y_test = data
-    probabilities = network.predict(X_test, verbose=0)
     answers, sure = probabilities.argmax(axis=1), probabilities.max(axis=1)
     shown = []
-    for ax in (ax for ax in measured[1] if ax.images):
-        pixels = np.asarray(ax.images[0].get_array()).ravel()
-        (i,) = np.flatnonzero(np.isclose(X_test, pixels).all(axis=1))
+    for ax in (ax for ax in measured[1] if ax.images and " read as " in ax.get_title()):
+        (image,) = ax.images
+        (i,) = np.flatnonzero(np.all(X_test == image.get_alpha().ravel(), axis=1))
         truth, answer = map(int, re.findall(r"\d+", ax.get_title())[:2])
         assert truth == y_test[i] != answer == answers[i]
+        assert f"{sure[i]:.2%} sure" in ax.get_title().replace(">99.99%", "100.00%")
         shown.append(sure[i])
-    surest = np.sort(sure[answers != y_test])[::-1][:18]
-    assert np.allclose(shown, surest)
+        # The strongest share is pure blue or red, according to its sign.
+        share = image.get_array().ravel()
+        strongest = np.abs(share).argmax()
+        red, _, blue, _ = image.cmap(image.norm(share))[strongest]
+        assert (blue > 0.9 > red) if share[strongest] > 0 else (red > 0.9 > blue)
+    assert np.allclose(shown, np.sort(sure[answers != y_test])[::-1][:18])
 
 
 @pytest.mark.parametrize("always", [None, 1])
-def test_the_figures_suit_perfect_and_very_bad_networks(folder, always):
+def test_the_figures_suit_perfect_and_very_bad_networks(folder, network, always):
     y_true = np.repeat(np.arange(10), 5)
     y_pred = y_true if always is None else np.full(50, always)
     matrix = confusion_matrix(y_true, y_pred)
     scores = precision_recall_fscore_support(y_true, y_pred, zero_division=0)
     test_model.plot_scores(scores[0], scores[2])
     test_model.plot_confusion_matrix(matrix)
-    test_model.plot_mistakes(np.zeros((50, 784)), y_true, np.eye(10)[y_pred])
-    assert {path.name for path in folder.glob("*.png")} == FIGURES
+    test_model.plot_mistakes(network, np.zeros((50, 784)), y_true, np.eye(10)[y_pred])
+    assert {path.name for path in folder.iterdir()} >= FIGURES
+    low, high = plt.figure(1).axes[0].get_ylim()
+    assert low < min(scores[0]) and max(scores[2]) < high
     counts = [text.get_text() for text in the(plt.figure(2).axes, "True digit").texts]
     assert sorted(map(int, counts)) == sorted(matrix.ravel())
 
 
-@pytest.mark.parametrize("pictures", [[], ["digit.png"]])
-@pytest.mark.parametrize("kind", ["missing", "empty", "cut", "garbage", "a folder"])
-def test_without_a_network_it_says_what_to_do(run, network, kind, pictures):
-    path = Path("mnist.keras")
-    if kind == "a folder":
-        path.mkdir()
-    elif kind != "missing":
-        network.save(path)
-        whole = path.read_bytes()
-        half = whole[: len(whole) // 2]
-        path.write_bytes({"empty": b"", "cut": half, "garbage": whole[::-1]}[kind])
-    said = run(test_model, *pictures)
-    assert "mnist.keras" in said and "`python model.py`" in said and "\n" not in said
+@pytest.mark.parametrize("kind", ["missing", "cut", "refused"])
+def test_without_a_network_it_says_what_to_do(trained, folder, kind):
+    if kind == "cut":
+        whole = Path(trained[0], "mnist.keras").read_bytes()
+        Path("mnist.keras").write_bytes(whole[: len(whole) // 2])
+    elif kind == "refused":
+        double = keras.layers.Lambda(lambda images: 2 * images)
+        keras.Sequential([keras.Input(shape=(784,)), double]).save("mnist.keras")
+    said = run(test_model)
+    assert said.startswith("mnist.keras can't be loaded: ") and "\n" not in said
+    assert "`python model.py`" in said and ("Lambda" in said) == (kind == "refused")
 
 
-@pytest.mark.parametrize("name", ["trained_on_56000", "sequential"])
-def test_a_network_is_not_measured_on_what_it_may_know(
-    run, network, data, folder, name
+@pytest.mark.parametrize("why", ["another split", "another script"])
+def test_a_network_is_not_measured_on_images_it_may_have_seen(
+    trained, network, data, folder, monkeypatch, why
 ):
-    network.save("mnist.keras")
-    changed = test_model.keras.models.load_model("mnist.keras")
-    changed.name = name
-    changed.save("mnist.keras")
-    assert "may know the test images" in run(test_model)
+    if why == "another script":
+        network.save("mnist.keras")
+    else:
+        shutil.copy(trained[0] / "mnist.keras", "mnist.keras")
+        images, labels = np.concatenate(data[:2]), np.concatenate(data[2:])
+        split = train_test_split(images, labels, test_size=0.2, random_state=7)
+        monkeypatch.setattr(test_model, "fetch_data", lambda: split)
+    assert "may have seen the test images" in run(test_model)
     assert not list(folder.glob("*.png"))
+
+
+def logarithm(network, images, answer, rival):
+    """Return ln(p[answer]) - ln(p[rival]) for each image, in double precision."""
+    with np.errstate(divide="ignore"):
+        logs = np.log(network(images).numpy().astype("float64"))
+    return logs[:, answer] - logs[:, rival]
+
+
+def convolutional():
+    return keras.Sequential(
+        [
+            keras.Input(shape=(784,)),
+            keras.layers.Reshape((28, 28, 1)),
+            keras.layers.Conv2D(4, 3, strides=2, activation="relu"),
+            keras.layers.Flatten(),
+            keras.layers.Dense(10, activation="softmax"),
+        ]
+    )
+
+
+@pytest.mark.parametrize("kind", ["the blog's", "convolutional"])
+def test_votes_say_what_a_pixel_changes(trained, data, probabilities, kind):
+    _, X_test, _, y_test = data
+    if kind == "convolutional":
+        keras.utils.set_random_seed(0)
+        network = convolutional()
+    else:
+        network = keras.models.load_model(trained[0] / "mnist.keras")
+    confidence, answers = probabilities.max(axis=1), probabilities.argmax(axis=1)
+    mistakes = np.flatnonzero(answers != y_test)[:4]
+    for i in [*np.argsort(confidence)[[0, 300, 600, -1]], *mistakes]:
+        answer, rival = answers[i], np.argsort(probabilities[i])[-2]
+        votes = test_model.votes(network, X_test[i], answer, rival)
+        assert votes.shape == (784,) and not votes[X_test[i] == 0].any()
+        strongest = np.argsort(-np.abs(votes))[:10]
+        change = 0.001 * np.eye(784, dtype="float32")[strongest]
+        more = logarithm(network, X_test[i] + change, answer, rival)
+        less = logarithm(network, X_test[i] - change, answer, rival)
+        shares = X_test[i][strongest] * (more - less) / 0.002
+        limit = 0.01 * np.abs(votes).max()
+        # Relu has corners: right at one of them, the two sides may differ.
+        assert np.sum(np.abs(votes[strongest] - shares) < limit) >= 8
+
+
+def test_votes_are_finite_even_where_a_probability_is_0(trained, data, probabilities):
+    network = keras.models.load_model(trained[0] / "mnist.keras")
+    for i in range(0, 1000, 10):
+        rival, answer = np.argsort(probabilities[i])[[0, -1]]
+        assert np.isfinite(test_model.votes(network, data[1][i], answer, rival)).all()
+    certain = keras.Sequential(
+        [keras.Input(shape=(784,)), keras.layers.Dense(10, activation="softmax")]
+    )
+    certain.layers[0].set_weights(
+        [np.tile([100.0] + 9 * [0.0], (784, 1)), np.zeros(10)]
+    )
+    assert np.isfinite(test_model.votes(certain, data[1][0], 0, 1)).all()
