@@ -1,6 +1,6 @@
 """Train a small neural network to recognise handwritten digits, and save it.
 
-python model.py               trains for ten epochs, or passes over the images
+python model.py               trains for ten epochs (passes through the images)
 python model.py --epochs 3    trains for only three
 """
 
@@ -21,7 +21,7 @@ MODEL_PATH = "mnist.keras"  # in the folder where you run the script
 
 
 def fetch_data():
-    """Return X_train, X_test, y_train, y_test: MNIST, 56,000 images and 14,000.
+    """Return X_train, X_test, y_train, y_test: MNIST split into 56,000 and 14,000.
 
     Each row of X is an image, its 28 rows of 28 pixels end to end: 784 float32 from 0
     (black) to 1 (white). y holds the labels, the digits shown: int64 from 0 to 9.
@@ -58,17 +58,17 @@ def build_model():
 
 
 def moved_batches(X, y, batch_size):
-    """Yield batches of images and labels without end, in a new order in each pass.
+    """Yield endless batches of images and labels, in a new order in each pass.
 
-    The images, float32 of shape (batch_size, 784), are moved by -1, 0 or 1 pixel
-    sideways and up or down, at random: data augmentation, as the field calls it.
+    All images of a batch, float32 of shape (batch_size, 784), are moved alike: -1, 0 or
+    1 pixel sideways and up or down, at random. The field's word is data augmentation.
     """
     while True:
         order = np.random.permutation(len(X))
         for batch in np.array_split(order, len(X) // batch_size):
             right, down = np.random.randint(-1, 2, size=2)
-            # Rows lie end to end, so one pixel down is 28 places further on. What leaves
-            # on one side comes back on the other, but MNIST's margins are black.
+            # Rows lie end to end, so one pixel down is 28 places on. What leaves on one
+            # side comes back on the other, but the margins are mostly black.
             yield np.roll(X[batch], right + 28 * down, axis=1), y[batch]
 
 
@@ -80,7 +80,7 @@ def train_model(model, X_train, y_train, epochs, batch_size=240):
     """
     n = len(X_train) * 9 // 10
 
-    def learning_rate(epoch, _):  # epoch counts from 0; _ is the rate before, unused
+    def learning_rate(epoch, _):  # epoch counts from 0; _ is the last rate, unused
         return 0.005 * (1 - epoch / epochs)  # large steps at first, then smaller ones
 
     return model.fit(
@@ -95,7 +95,7 @@ def train_model(model, X_train, y_train, epochs, batch_size=240):
 
 
 def plot_learning_curve(history):
-    """Draw the metrics by epoch, a dotted line at the best, as learning_curve.png."""
+    """Draw each metric by epoch, and save the curves as learning_curve.png."""
     names = [name for name in history if f"val_{name}" in history]
     fig = plt.figure(figsize=(9, 4), layout="constrained")
     for i, name in enumerate(names, start=1):
@@ -103,6 +103,7 @@ def plot_learning_curve(history):
         epochs = range(1, len(history[name]) + 1)
         ax.plot(epochs, history[name], ".-", label=name)
         ax.plot(epochs, history[f"val_{name}"], ".-", label=f"val_{name}")
+        # A dotted line marks the epoch with the lowest validation loss.
         ax.axvline(1 + np.argmin(history["val_loss"]), color="grey", linestyle=":")
         ax.locator_params(axis="x", integer=True, min_n_ticks=1)
         ax.legend(loc="center right")
@@ -156,7 +157,7 @@ def main():
     if epochs < 1:
         parser.error("argument --epochs: must be at least 1")
 
-    keras.utils.set_random_seed(42)  # so that every run ends with the same weights
+    keras.utils.set_random_seed(42)  # so that each run ends with the same weights
     X_train, _, y_train, _ = fetch_data()
     model = build_model()
     model.summary()
@@ -164,9 +165,9 @@ def main():
     model.name = f"trained_on_{zlib.crc32(y_train)}"
     history = train_model(model, X_train, y_train, epochs)
 
-    try:  # under another name first, so that no full disk can harm the old network
+    try:  # under another name first, because a full disk mustn't harm the old network
         model.save("mnist.partial.keras")
-        keras.models.load_model("mnist.partial.keras")  # nor one that can't be loaded
+        keras.models.load_model("mnist.partial.keras")  # nor may one that won't load
         os.replace("mnist.partial.keras", MODEL_PATH)
     except OSError as error:
         sys.exit(f"{MODEL_PATH} could not be saved: {error}")

@@ -53,7 +53,7 @@ def measure(model):
 
 
 def plot_scores(precision, f1):
-    """Draw each digit's precision and F1 score, from 0 to 1, as precision_f1.png."""
+    """Draw each digit's precision and F1 score, and save them as precision_f1.png."""
     fig, ax = plt.subplots(figsize=(8, 4.5), layout="constrained")
     ax.vlines(range(10), precision, f1, color="0.6")
     ax.plot(precision, "o", color="#1f5a99", label="Precision")
@@ -70,8 +70,7 @@ def plot_confusion_matrix(matrix):
     orange = sns.light_palette("darkorange", as_cmap=True)
     fig, ax = plt.subplots(figsize=(7, 7), layout="constrained")
     look = {"annot": True, "fmt": "d", "annot_kws": {"color": "black"}, "cbar": False}
-    # Two heatmaps, because ten mistakes would hardly show on a scale that is made for a
-    # thousand right answers.
+    # Two heatmaps, because ten mistakes would hardly show on a scale up to a thousand.
     sns.heatmap(matrix, mask=right, cmap=orange, vmin=0, ax=ax, **look)
     sns.heatmap(matrix, mask=~right, cmap=["0.85"], ax=ax, **look)
     ax.tick_params(axis="y", rotation=0)
@@ -81,7 +80,7 @@ def plot_confusion_matrix(matrix):
 
 
 def plot_mistakes(model, X, y_true, probabilities):
-    """Draw the 18 mistakes in `probabilities` that are surest as mistakes.png."""
+    """Draw the 18 surest mistakes in `probabilities`, and save them as mistakes.png."""
     y_pred, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
     wrong = np.flatnonzero(y_pred != y_true)
     digits = []
@@ -93,7 +92,7 @@ def plot_mistakes(model, X, y_true, probabilities):
 
 
 def plot_digits(model, digits, heading, file_name):
-    """Draw `digits`, each a tuple for `draw_digit`, under a heading, and save them."""
+    """Draw and save `digits`, which are tuples of what `draw_digit` takes for each."""
     columns = min(6, max(3, len(digits)))  # with 3, there's room for the heading
     rows = 1 + (len(digits) - 1) // columns
     fig = plt.figure(figsize=(1.8 * columns, 1 + 2 * rows), layout="constrained")
@@ -104,7 +103,7 @@ def plot_digits(model, digits, heading, file_name):
 
 
 def draw_digit(ax, model, pixels, answer, rival, title):
-    """Draw 784 pixels on `ax`: what speaks for `answer` is blue, for `rival` red."""
+    """Draw 784 pixels on `ax`: what speaks for `answer` in blue, for `rival` in red."""
     reasons = votes(model, pixels, answer, rival).reshape(28, 28)
     limit = np.abs(reasons).max()
     ax.imshow(reasons, COLOURS, vmin=-limit, vmax=limit, alpha=pixels.reshape(28, 28))
@@ -128,17 +127,17 @@ def votes(model, pixels, answer, rival):
 
 
 def find_ink(picture):
-    """Return a Pillow image's ink, darker or lighter than the paper, which is 0.
+    """Return how far each pixel of a Pillow image differs from the paper: its ink.
 
-    That's uint8 from 0 to 255, and its longer side has 500 pixels.
+    An array of uint8, 0 where there's only paper, 500 pixels on its longer side.
     """
     size = [max(1, round(500 * side / max(picture.size))) for side in picture.size]
     picture = picture.convert("RGBA").resize(size)
     # Put grey behind a transparent picture: black and white ink both show on grey.
     page = Image.alpha_composite(Image.new("RGBA", size, "grey"), picture)
     # The paper's colour at a spot is the median of what surrounds it, which is mostly
-    # paper in the same light. On a page shrunk to 20 x 20 pixels, 21 x 21 reach half a
-    # page in each direction. The 1 keeps the colours apart.
+    # paper in the same light. On a page shrunk to 20 x 20 pixels, a window of 21 x 21
+    # reaches half a page each way. The last 1 keeps the colours apart.
     small = np.asarray(page.resize((20, 20)))
     paper = Image.fromarray(ndimage.median_filter(small, size=(21, 21, 1)))
     ink = np.asarray(ImageChops.difference(page, paper.resize(size))).max(axis=2)
@@ -147,10 +146,10 @@ def find_ink(picture):
 
 
 def keep_digit(ink):
-    """Return `ink` without anything but the digit, the part with the most ink.
+    """Return the ink of the digit alone, which is the part with the most ink.
 
-    Parts with up to 24 pixels between them count as one. The ink of a part that comes
-    within 12 pixels of the edge, such as a thumb, counts for a tenth.
+    Parts with up to 24 pixels between them count as one, so each is grown by 12 first.
+    The ink of a part that then touches the edge, such as a thumb, counts for a tenth.
     """
     parts, n = ndimage.label(ndimage.maximum_filter(ink, size=25))
     amounts = ndimage.sum_labels(ink, parts, range(n + 1))
@@ -175,18 +174,19 @@ def like_mnist(ink):
 
 
 def prepare(picture):
-    """Return the digit in a Pillow image as `like_mnist` does, or 784 zeros if blank."""
+    """Return a Pillow image's digit as `like_mnist` does, 784 zeros if it's blank."""
     ink = keep_digit(find_ink(picture))
     left, top, right, bottom = Image.fromarray(ink).getbbox() or (0, 0, 0, 0)
-    size, scale = max(right - left, bottom - top), max(picture.size) / 500
+    size, zoom = max(right - left, bottom - top), max(picture.size) / 500
     if size >= 100:
         return like_mnist(ink)
-    # It takes less than a fifth of the page, so have a closer look, unless it's just a
-    # speck: less than 20 pixels of the original, without 2 for the blur.
-    if scale * (size - 2) < 20:
+    # It takes less than a fifth of the page, so cut out the part around it, and look
+    # again. A speck is left out: under 20 of the original's pixels, 2 being mere blur.
+    if zoom * (size - 2) < 20:
         return np.zeros(784, dtype="float32")
-    box = np.multiply(scale, [left - size, top - size, right + size, bottom + size])
-    return prepare(picture.crop(tuple(np.clip(box, 0, picture.size * 2))))
+    box = np.multiply(zoom, [left - size, top - size, right + size, bottom + size])
+    box = np.clip(box, 0, [*picture.size, *picture.size])
+    return prepare(picture.crop(tuple(box)))
 
 
 def read(model, picture):
@@ -220,7 +220,7 @@ def read_pictures(model, file_names):
         title = f"{answer}\nor {rival}?" if pixels.any() else answer
         digits.append((pixels, best, rival, title))
     if digits:
-        heading = "Blue speaks for the first,\nred for the second"
+        heading = "Blue speaks for the answer,\nred for the runner-up"
         plot_digits(model, digits, heading, "own_digits.png")
         print("Saved own_digits.png")
     return sum(digit[0].any() for digit in digits) == len(file_names)
@@ -275,7 +275,7 @@ def main():
     try:
         model = keras.models.load_model(MODEL_PATH)
     except (OSError, TypeError, ValueError) as error:
-        sys.exit(f"{MODEL_PATH} can't be loaded: {error} Run `python model.py` again.")
+        sys.exit(f"{MODEL_PATH} can't be loaded: {error} Run `python model.py`.")
 
     if args.draw and not drawing_window(model).canvas.required_interactive_framework:
         sys.exit("No window here: use a terminal, or `%matplotlib qt` in a notebook.")

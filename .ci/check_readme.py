@@ -152,7 +152,7 @@ def test_the_numbers_are_those_of_the_last_run(record):
         f"{tp[d]} / {are[d]} = {recall[d]:.4f}",
         f"/ (precision + recall) = {f1[d]:.4f}",
         f"its precision is {are[d] / matrix.sum():.4f}.",
-        f"sure of, {share[0]:.1%} are right, of the others {share[1]:.0%}.",
+        f"sure of, {share[0]:.1%} are right; of the others, {share[1]:.0%}.",
         f"ends at {loss['training']}",
         f"twenty at {loss['20 epochs']}",
         f"fifty at {loss['50 epochs']}",

@@ -64,7 +64,7 @@ def draw_data(X, y, network):
     left.suptitle("Ten digits from MNIST", size=14)
     picture = Image.open(ROOT / "tests" / "pictures" / "three.png").convert("RGB")
     show(right.subplots(), picture)
-    right.suptitle(f"Not: {test_model.read(network, picture)[2]}", size=14)
+    right.suptitle(f"And drawn: {test_model.read(network, picture)[2]}", size=14)
     save(fig, "digits.png")
 
     image = np.uint8(np.round(255 * X[y == 3][0])).reshape(28, 28)

@@ -9,8 +9,7 @@ from pathlib import Path
 from unittest import mock
 
 # No test opens a window, leaves this machine or reads the user's settings and caches.
-FOLDER = tempfile.TemporaryDirectory()
-HOME = FOLDER.name
+HOME = (FOLDER := tempfile.TemporaryDirectory()).name
 Path(HOME, "matplotlibrc").touch()
 os.environ.update(
     MPLBACKEND="Agg",
@@ -36,12 +35,12 @@ import model
 
 def pytest_configure(config):
     for warning in (
-        "ignore:FigureCanvasAgg is non-interactive",  # there's no screen
-        "ignore:A network error,ignore:Invalid cache",  # scikit-learn asks again
-        "ignore:__array__ implementation:DeprecationWarning",  # Keras's own
+        "FigureCanvasAgg is non-interactive",  # there's no screen
+        "A network error",  # scikit-learn asks again
+        "Invalid cache",
+        "__array__ implementation",  # Keras's own
     ):
-        for line in warning.split(","):
-            config.addinivalue_line("filterwarnings", line)
+        config.addinivalue_line("filterwarnings", f"ignore:{warning}")
 
 
 def run(script, *arguments):

@@ -88,7 +88,10 @@ def test_the_rows_of_the_confusion_matrix_are_the_true_digits(
     assert f"{np.sum(answers != data[3])} mistakes" in ax.get_title()
 
 
-def test_the_surest_mistakes_come_first_and_show_why(measured, probabilities, data):
+def test_the_surest_mistakes_come_first_and_show_why(
+    measured, trained, probabilities, data
+):
+    network = keras.models.load_model(trained[0] / "mnist.keras")
     _, X_test, _, y_test = data
     answers, sure = probabilities.argmax(axis=1), probabilities.max(axis=1)
     shown = []
@@ -99,11 +102,12 @@ def test_the_surest_mistakes_come_first_and_show_why(measured, probabilities, da
         assert truth == y_test[i] != answer == answers[i]
         assert f"{sure[i]:.2%} sure" in ax.get_title().replace(">99.99%", "100.00%")
         shown.append(sure[i])
-        # The strongest share is pure blue or red, according to its sign.
-        share = image.get_array().ravel()
-        strongest = np.abs(share).argmax()
-        red, _, blue, _ = image.cmap(image.norm(share))[strongest]
-        assert (blue > 0.9 > red) if share[strongest] > 0 else (red > 0.9 > blue)
+        # Blue speaks for the answer, red for the truth, white for neither.
+        votes = test_model.votes(network, X_test[i], answer, truth)
+        assert np.allclose(image.get_array().ravel(), votes, atol=1e-5)
+        votes = np.array([votes.max(), votes.min(), 0])
+        for_it, against, neither = image.cmap(image.norm(votes))[:, :3]
+        assert for_it[2] > for_it[0] and against[2] < against[0] and min(neither) > 0.9
     assert np.allclose(shown, np.sort(sure[answers != y_test])[::-1][:18])
 
 
