@@ -237,8 +237,8 @@ def drawing_window(model):
         image.set_data(page)
         pixels, probabilities, answer = read(model, page)
         rival, best = np.argsort(probabilities)[-2:]
-        colours = f"\nBlue ink speaks for {best}, red ink for {rival}"
-        fig.suptitle(f"It reads: {answer}{colours if pixels.any() else ''}", size=16)
+        colours = f"Blue ink speaks for {best}, red ink for {rival}"
+        fig.suptitle(f"It reads: {answer}\n{colours if pixels.any() else ''}", size=16)
         seen.clear()
         draw_digit(seen, model, pixels, best, rival, "What the network sees")
         bars.clear()

@@ -69,7 +69,7 @@ def test_it_prints_one_line_an_epoch(folder, data, capsys):
 
 @pytest.mark.parametrize("epochs", [1, 10])
 def test_the_learning_curve_shows_every_metric(folder, epochs):
-    names = ["loss", "mae", "val_loss", "val_mae"]
+    names = ["loss", "error", "val_loss", "val_error"]
     values = np.random.default_rng(0).random((4, epochs))
     history = dict(zip(names, values)) | {"learning_rate": [0.1] * epochs}
     model.plot_learning_curve(history)
