@@ -58,10 +58,10 @@ def build_model():
 
 
 def moved_batches(X, y, batch_size):
-    """Yield endless batches of images and labels, in a new order in each pass.
+    """Yield batches of images and labels endlessly, in a new order in each pass.
 
     All images of a batch, float32 of shape (batch_size, 784), are moved alike: -1, 0 or
-    1 pixel sideways and up or down, at random. The field's word is data augmentation.
+    1 pixel sideways and up or down, at random. This is called data augmentation.
     """
     while True:
         order = np.random.permutation(len(X))
@@ -89,7 +89,7 @@ def train_model(model, X_train, y_train, epochs, batch_size=240):
         epochs=epochs,
         validation_data=(X_train[n:], y_train[n:]),
         callbacks=[keras.callbacks.LearningRateScheduler(learning_rate)],
-        shuffle=False,  # moved_batches does it
+        shuffle=False,  # because moved_batches does
         verbose=2,  # one line per epoch
     ).history
 
@@ -167,7 +167,7 @@ def main():
 
     try:  # under another name first, because a full disk mustn't harm the old network
         model.save("mnist.partial.keras")
-        keras.models.load_model("mnist.partial.keras")  # nor may one that won't load
+        keras.models.load_model("mnist.partial.keras")  # check that it loads
         os.replace("mnist.partial.keras", MODEL_PATH)
     except OSError as error:
         sys.exit(f"{MODEL_PATH} could not be saved: {error}")

@@ -117,7 +117,7 @@ def votes(model, pixels, answer, rival):
     ln(p[rival]). p are the ten probabilities that `model` returns for these pixels.
     """
     X = tf.Variable(pixels[np.newaxis])
-    with tf.GradientTape() as tape:
+    with tf.GradientTape() as tape:  # records what follows, for backpropagation
         ln_p = tf.math.log(model(X)[0] + 1e-37)  # the logarithm of 0 would be infinite
         lead = ln_p[answer] - ln_p[rival]
     return pixels * tape.gradient(lead, X)[0].numpy()
@@ -181,7 +181,7 @@ def prepare(picture):
     if size >= 100:
         return like_mnist(ink)
     # It takes less than a fifth of the page, so cut out the part around it, and look
-    # again. A speck is left out: under 20 of the original's pixels, 2 being mere blur.
+    # again. Under 20 pixels in the original (blur adds 2 here) are a speck, or nothing.
     if zoom * (size - 2) < 20:
         return np.zeros(784, dtype="float32")
     box = np.multiply(zoom, [left - size, top - size, right + size, bottom + size])
