@@ -92,7 +92,7 @@ def plot_mistakes(model, X, y_true, probabilities):
 
 
 def plot_digits(model, digits, heading, file_name):
-    """Draw and save `digits`, which are tuples of what `draw_digit` takes for each."""
+    """Draw `digits`, tuples of (pixels, answer, rival, title), and save the figure."""
     columns = min(6, max(3, len(digits)))  # with 3, there's room for the heading
     rows = 1 + (len(digits) - 1) // columns
     fig = plt.figure(figsize=(1.8 * columns, 1 + 2 * rows), layout="constrained")
@@ -167,7 +167,7 @@ def like_mnist(ink):
     left, top, right, bottom = Image.fromarray(ink).getbbox()
     scale = max(right - left, bottom - top) / 19  # blurred edges make that 20
     y, x = ndimage.center_of_mass(ink)
-    x, y = x - 14.5 * scale, y - 14.5 * scale  # MNIST's is the middle of pixel 14
+    x, y = x - 14.5 * scale, y - 14.5 * scale  # MNIST's centre: mid-pixel 14
     square = Image.fromarray(ink).crop((x, y, x + 28 * scale, y + 28 * scale))
     pixels = np.asarray(square.resize((28, 28)), dtype="float32").ravel()
     return pixels / max(1, pixels.max())
@@ -261,7 +261,7 @@ def drawing_window(model):
     fig.canvas.mpl_connect("button_press_event", new_page)
     # matplotlib's own keys would spoil the page: "l" makes its axis logarithmic.
     fig.canvas.mpl_disconnect(fig.canvas.manager.key_press_handler_id)
-    # Follows the mouse, but only while something refers to it.
+    # This follows the mouse. It's kept in the figure, or else it would stop at once.
     fig.lasso = LassoSelector(drawn, stroke, props={"color": "k", "lw": 16}, button=1)
     update()
     return fig
