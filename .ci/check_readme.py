@@ -4,6 +4,7 @@ import ast
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import zlib
@@ -25,25 +26,29 @@ def blocks(language, text=README):
 
 
 def exercises():
-    """Return the code of each exercise, in their order."""
-    return blocks("python", README[README.index("## Change it yourself") :])
+    """Return the code of each exercise that changes model.py, in their order."""
+    section = README.split("## Try changing it")[1].split("\n## ")[0]
+    code = blocks("python", section)
+    return [block for block in code if not block.startswith("import keras")]
 
 
 def changed(script, block):
     """Return `script` with an exercise's `block` in place of what it replaces."""
-    if "def moved_batches" in block:
-        old = r"def moved_batches\(.*?\n\n\n"
-        block += "\n\n"
-    else:
+    first = block.splitlines()[0]
+    if "def move(" in block:
+        old, block = r"def move\(.*?\n\n\n", block + "\n\n"
+    elif "keras.Sequential(" in first:
         old = r"    model = keras\.Sequential\(.*?\n    \)\n"
+    else:  # one line, which begins alike
+        old = re.escape(re.split(r"[=(]", first)[0]) + r"[=(].*?\n"
     (found,) = re.findall(old, script, re.DOTALL)
     return script.replace(found, block)
 
 
-def fingerprint():
-    """Return a checksum of both scripts without their comments and docstrings."""
+def fingerprint(*names):
+    """Return the code of scripts without their comments and docstrings."""
     code = ""
-    for name in "model.py", "test_model.py":
+    for name in names or ("model.py", "test_model.py"):
         tree = ast.parse((ROOT / name).read_text("utf-8"))
         for node in ast.walk(tree):
             if isinstance(node, ast.Module | ast.FunctionDef) and ast.get_docstring(
@@ -51,7 +56,7 @@ def fingerprint():
             ):
                 del node.body[0]
         code += ast.unparse(tree)
-    return zlib.crc32(code.encode())
+    return code
 
 
 @pytest.fixture(scope="module")
@@ -59,44 +64,76 @@ def record():
     return json.loads((ROOT / ".ci" / "whole_run.json").read_text("utf-8"))
 
 
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory):
+    """The environment variables of a machine with no internet and no screen."""
+    home = str(tmp_path_factory.mktemp("home"))
+    offline = {"http_proxy": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9"}
+    homes = {"KERAS_HOME": home, "SCIKIT_LEARN_DATA": home}
+    return os.environ | offline | homes | {"MPLBACKEND": "Agg", "PYTHONPATH": str(ROOT)}
+
+
+def call(folder, environment, *command):
+    return subprocess.check_output(
+        [sys.executable, *command], cwd=folder, env=environment, text=True
+    )
+
+
 def test_the_record_is_of_these_scripts(record):
-    assert record["fingerprint"] == fingerprint(), "Run .ci/draw_pictures.py again."
+    now = zlib.crc32(fingerprint().encode())
+    assert record["fingerprint"] == now, "Run .ci/draw_pictures.py again."
+    code = fingerprint("model.py") + "".join(exercises())
+    assert record["trained from"] == zlib.crc32(code.encode())
+    assert (ROOT / ".ci" / "whole_run.json").stat().st_size <= 10_000
 
 
 def test_the_code_is_the_scripts_own():
-    scripts = [
-        (ROOT / name).read_text("utf-8") for name in ("model.py", "test_model.py")
-    ]
-    shown = blocks("python", README[: README.index("## Change it yourself")])
-    assert len(shown) >= 5
+    lesson = README.split("## Use it in your own script")[0]
+    shown = blocks("python", lesson)
+    assert len(shown) >= 6
     for block in shown:
-        assert any(block in script for script in scripts), block
+        assert any(block in (ROOT / f"{name}.py").read_text("utf-8") for name in NAMES)
 
 
-@pytest.mark.parametrize("number", range(len(exercises())))
-def test_each_exercise_trains_and_is_read_by_test_model(number, tmp_path):
+NAMES = "model", "test_model"
+
+
+@pytest.mark.parametrize("number", range(9))
+def test_each_exercise_trains_and_is_read_by_test_model(number, environment, tmp_path):
     script = (ROOT / "model.py").read_text("utf-8")
     copy = changed(script, exercises()[number])
     assert copy != script
     (tmp_path / "model.py").write_text(copy, "utf-8")
-    test = (ROOT / "test_model.py").read_text("utf-8")
-    (tmp_path / "test_model.py").write_text(test, "utf-8")
-    offline = {"http_proxy": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9"}
-    homes = {"KERAS_HOME": str(tmp_path), "SCIKIT_LEARN_DATA": str(tmp_path)}
-    environment = os.environ | offline | homes | {"MPLBACKEND": "Agg"}
-    three = str(ROOT / "tests" / "pictures" / "three.png")
-    for command in (
-        ["model.py", "--epochs", "1"],
-        ["test_model.py"],
-        ["test_model.py", three],
-    ):
-        command = [sys.executable, *command]
-        out = subprocess.check_output(command, cwd=tmp_path, env=environment, text=True)
-    assert "three.png: " in out
+    shutil.copy(ROOT / "test_model.py", tmp_path)
+    pictures = sorted(map(str, (ROOT / "tests" / "pictures").iterdir()))
+    call(tmp_path, environment, "model.py", "--epochs", "1")
+    out = call(tmp_path, environment, "test_model.py")
+    accuracy = float(re.search(r"Accuracy: ([\d.]+)%", out)[1])
+    assert accuracy > (20 if number in (4, 5) else 60), out
+    assert ("NOTE: nothing shows" in out) == (number == 5)
+    assert "three.png: " in call(tmp_path, environment, "test_model.py", *pictures)
+
+
+def test_the_readers_own_scripts_run(environment, tmp_path):
+    shutil.copytree(ROOT / "tests" / "pictures", tmp_path / "tests" / "pictures")
+    call(tmp_path, environment, str(ROOT / "model.py"), "--epochs", "2")
+    whole = [block for block in blocks("python") if block.startswith("import keras")]
+    use, average, box = whole
+    (tmp_path / "use.py").write_text(use, "utf-8")
+    assert call(tmp_path, environment, "use.py").startswith("3 (")
+    (tmp_path / "average.py").write_text(
+        average.replace("epochs=10", "epochs=1"), "utf-8"
+    )
+    lines = call(tmp_path, environment, "average.py").splitlines()
+    assert [line[:2] for line in lines if line[:1] == "4"] == ["42", "43", "44"]
+    (tmp_path / "box.py").write_text(box, "utf-8")
+    lines = call(tmp_path, environment, "box.py").splitlines()[-3:]
+    probabilities, gradients, agreement = (float(line.split()[-1]) for line in lines)
+    assert probabilities < 1e-6 and gradients < 1e-6 and 0.3 < agreement <= 1
 
 
 def test_what_the_terminal_shows_is_what_the_last_run_printed(record):
-    printed = record["training"] + record["test"] + record["own digits"]
+    printed = record["training"] + record["test"]
     shown = [block for block in blocks("text") if not block.startswith("python ")]
     assert len(shown) >= 3
     for block in shown:
@@ -109,18 +146,26 @@ def test_every_picture_and_link_leads_somewhere():
     drawn = [path.relative_to(ROOT).as_posix() for path in ROOT.glob("tests/figures/*")]
     assert sorted(figures) == sorted(drawn)
     assert sum((ROOT / path).stat().st_size for path in figures) < 900_000
+    assert (ROOT / "tests/figures/window.gif").stat().st_size <= 300_000
     for picture in re.findall(r"tests/pictures/\w+\.\w+", README):
         assert (ROOT / picture).exists()
     for heading in re.findall(r"\]\(#([\w-]+)\)", README):
         assert heading in re.sub(r"[^\w\n -]", "", README.lower()).replace(" ", "-")
+    for name in re.findall(r"`(test_\w+)`", README):
+        tests = "".join(path.read_text("utf-8") for path in ROOT.glob("tests/*.py"))
+        assert f"def {name}(" in tests, name
+    assert README.count("<details>") == README.count("</details>")
 
 
 def test_it_is_short_enough():
-    assert len(PROSE.split()) <= 2800
+    text = re.sub(r"!\[[^]]*\]\([^)]*\)|(?<=\])\([^)]*\)", "", PROSE)  # no addresses
+    lesson = re.sub(r"<details>.*?</details>", "", text)
+    assert len(re.findall(r"\S*\w\S*", text)) <= 4500
+    assert len(re.findall(r"\S*\w\S*", lesson)) <= 3000
 
 
-def last(text, name):
-    return re.findall(rf" {name}: ([\d.]+)", text)[-1]
+def mean(values):
+    return f"{np.mean(values):.3f}"
 
 
 def test_the_numbers_are_those_of_the_last_run(record):
@@ -131,41 +176,88 @@ def test_the_numbers_are_those_of_the_last_run(record):
     true, answer = np.unravel_index(mistakes.argmax(), (10, 10))
     d = f1.argmin()
     rest = matrix.sum() - said[d] - are[d] + tp[d]
-    sure = re.search(r"At least 99% sure: ([\d,]+) of ([\d,]+)", record["test"])
-    less = re.search(r"Less than 99% sure: ([\d,]+) of ([\d,]+)", record["test"])
-    share = [
-        int(found[1].replace(",", "")) / int(found[2].replace(",", ""))
-        for found in (sure, less)
-    ]
-    loss = {
-        name: f"{float(last(record[name], 'val_loss')):.3f}"
-        for name in ("training", "20 epochs", "50 epochs", "50 epochs, not moved")
-    }
-    ours = record["recipes"]["ours: pixels"]
-    for fact in (
-        f"There are {mistakes.sum()} in all. The most common was to take a {true} for a",
-        f"a {true} for a {answer}, which happened {mistakes.max()} times",
-        f"Let's take the {d}, which has the lowest F1 score",
-        f"| {tp[d]:,} (TP) | {are[d] - tp[d]} (FN) |",
-        f"| {said[d] - tp[d]} (FP) | {rest:,} (TN) |",
+    always = are[d] / matrix.sum()
+    recipes, longer = record["others"]["recipes"], record["others"]["longer"]
+    fifty = longer["50 epochs, not moved"]
+    turn = int(np.argmin(fifty["val_loss"]))
+    step, why, reasons = record["one step"], record["why"], record["reasons"]
+    weight, gradient = round(step["weight"], 4), round(step["gradient"], 4)
+    right, sure, _ = record["reliability"]["right, sure, at least 99%"]
+    swapped = record["swapped"]["right, sure, at least 99%"]
+    ours = recipes["ours"]
+    facts = [
+        f"All else is mistakes, {mistakes.sum()} in all",
+        f"taking a {true} for a {answer}, {mistakes.max()} times",
+        f"Take the {d}, which has the lowest F1 score",
+        f"| {tp[d]:,} true positives (TP) | {are[d] - tp[d]} false negatives (FN) |",
+        f"| {said[d] - tp[d]} false positives (FP) | {rest:,} true negatives (TN) |",
         f"{tp[d]} / {said[d]} = {precision[d]:.4f}",
         f"{tp[d]} / {are[d]} = {recall[d]:.4f}",
         f"/ (precision + recall) = {f1[d]:.4f}",
-        f"its precision is {are[d] / matrix.sum():.4f}.",
-        f"sure of, {share[0]:.1%} are right; of the others, {share[1]:.0%}.",
-        f"ends at {loss['training']}",
-        f"twenty at {loss['20 epochs']}",
-        f"fifty at {loss['50 epochs']}",
-        f"to {loss['50 epochs, not moved']}",
-        f"between {min(ours[1]):.3f} and {max(ours[1]):.3f}",
-    ):
+        (
+            f"a precision of {always:.4f}. Their plain mean would be a respectable "
+            f"{(1 + always) / 2:.2f}. The F1 score is {2 * always / (1 + always):.2f}."
+        ),
+        f"vary by about {np.mean(record['spread']['F1']):.3f}",
+        (
+            f"its loss was {mean(recipes['shuffled pixels']['val_loss'])}, and "
+            f"{mean(recipes['not moved']['val_loss'])} before"
+        ),
+        f"would be {step['sureness up to 255']:.0%} sure",
+        (
+            f"from {np.mean(recipes['blog']['accuracy']):.1%} to "
+            f"{np.mean(recipes['blog up to 1']['accuracy']):.1%}"
+        ),
+        f"starts at {step['weight']:.4f}",
+        f"its gradient is {step['gradient']:.4f}",
+        f"{weight:.4f} - 0.005 x {gradient:.4f} = {weight - 0.005 * gradient:.4f}",
+        (
+            f"turns round in epoch {turn + 1}, and climbs from {min(fifty['val_loss']):.3f}"
+            f" to {fifty['val_loss'][-1]:.3f}"
+        ),
+        (
+            f"{fifty['val_accuracy'][turn]:.1%} in epoch {turn + 1} and "
+            f"{fifty['val_accuracy'][-1]:.1%} in epoch 50"
+        ),
+        (
+            f"{longer['20 epochs']['val_loss'][-1]:.3f} and "
+            f"{longer['50 epochs']['val_loss'][-1]:.3f}"
+        ),
+        f"gave the 2 {why['times']} times the probability of the 7",
+        f"ln({why['times']}) = {why['lead']}",
+        f"all {reasons['mistakes']} mistakes",
+        (
+            f"puts {reasons['a spot rubbed out']} of them right, and a random spot of ink "
+            f"{reasons['one at random rubbed out']}"
+        ),
+        (
+            f"puts {reasons['a spot inked']} right, and a random one "
+            f"{reasons['one at random inked']}"
+        ),
+        f"it's {sure:.1%} sure, and right {right:.1%} of the time",
+        f"{np.mean(recipes['not moved']['sure mistakes']):.0%} of the mistakes are made",
+        f"with it {np.mean(ours['sure mistakes']):.0%}",
+        f"it's right {swapped[0]:.0%} of the time",
+        f"it's {swapped[1]:.0%} sure on average. {swapped[2]:.0%} of those",
+        record["H"].removeprefix("It reads: "),
+        f"anywhere from {min(ours['val_loss']):.3f} to {max(ours['val_loss']):.3f}",
+        f"gives {mean(ours['val_loss'][:3])} on average",
+        f"nearest gets {recipes['nearest average']:.0%}",
+        (
+            f"ours gets {np.mean(ours['accuracy']):.1%}, and the blog's, because its readers"
+            f" will ask, {np.mean(recipes['blog']['accuracy']):.1%}"
+        ),
+        f"by {record['open the box']} (the median",
+    ]
+    lows = ["less than 50%", "50 to 70%", "70 to 90%", "90 to 99%", "at least 99%"]
+    for name, (_, number, correct) in zip(lows, record["reliability"]["ranges"]):
+        facts.append(f"| {name} | {number:,} | {correct / number:.1%} |")
+    for fact in facts:
         assert fact in PROSE, fact
-    for recipe, found in record["recipes"].items():
-        digits = 1 if len(found) > 1 else 0
-        row = rf"\| {recipe}[^|]*\| {np.mean(found[0]):.{digits}%} \|"
-        assert re.search(row, PROSE), row
-    for text, number in zip(record["exercises"], range(1, 6)):
-        text = f"{float(last(text, 'val_loss')):.3f}"
-        part = PROSE.split(f"{number}. **")[1].split(f"{number + 1}. **")[0]
-        assert text in part, (number, text)
-    assert f"{float(last(record['60 epochs'], 'val_loss')):.3f}" in PROSE
+    for recipe in ours, recipes["not moved"], recipes["constant rate"]:
+        assert f"| {mean(recipe['val_loss'])} |" in PROSE
+    for recipe in recipes["blog up to 1"], recipes["blog"], recipes["one layer"]:
+        assert f"| {mean(recipe['val_loss'])} |" in PROSE
+    for number, exercise in enumerate(record["others"]["exercises"], start=1):
+        text = PROSE.split(f" {number}. **")[-1].split(f" {number + 1}. **")[0]
+        assert mean(exercise["val_loss"]) in text, number
