@@ -30,8 +30,11 @@ def fetch_data():
     (black) to 1 (white). y holds the labels, the digits shown: int64 from 0 to 9.
     """
     X, y = load_mnist()
-    X = X.astype("float32") / 255
-    return train_test_split(X, y.astype("int64"), test_size=0.2, random_state=42)
+    X_train, X_test, y_train, y_test = train_test_split(
+        X, y.astype("int64"), test_size=0.2, random_state=42
+    )
+    # A plain 255 would make them float64, which takes twice the memory.
+    return X_train / np.float32(255), X_test / np.float32(255), y_train, y_test
 
 
 def build_model():
@@ -62,8 +65,8 @@ def move(images, labels):
 
     They move by -1, 0 or 1 pixel sideways, and up or down: random data augmentation.
     """
-    # Not NumPy's random numbers, because Python runs this function only once: TensorFlow
-    # records what it does to a batch, and then repeats that without Python.
+    # The random numbers must be TensorFlow's. It runs these lines only once, to record
+    # what is done to a batch, so NumPy's random numbers would stay the same for ever.
     right = tf.random.uniform([], -1, 2, "int32")  # -1, 0 or 1: the 2 is left out
     down = tf.random.uniform([], -1, 2, "int32")
     # Rows lie end to end, so one pixel down is 28 places on. What leaves on one side
@@ -78,8 +81,7 @@ def train_model(model, X_train, y_train, epochs, batch_size=240):
     validation, so the network never learns from those images, and they aren't moved.
     """
     n = len(X_train) * 9 // 10
-    # In each epoch, the images come in a new order, in batches, each batch moved. One
-    # batch is got ready while the network learns from the one before.
+    # In each epoch: a new order, cut into batches, each moved, and one ready in advance.
     images = tf.data.Dataset.from_tensor_slices((X_train[:n], y_train[:n]))
     batches = images.shuffle(n).batch(batch_size).map(move).prefetch(1)
 
@@ -117,8 +119,7 @@ def plot_learning_curve(history):
 
 def from_openml():
     """Return the images and labels at https://www.openml.org/d/554, both uint8."""
-    # Reading OpenML's text takes seconds, so joblib keeps the arrays that come of it
-    # for the next time, unless this folder can't be written to.
+    # Reading OpenML's text takes seconds, so joblib keeps the arrays, where it may.
     home = get_data_home()
     memory = joblib.Memory(home if os.access(home, os.W_OK) else None, verbose=0)
     fetch = memory.cache(fetch_openml)
@@ -165,10 +166,9 @@ def main():
     # A checksum of the labels tells test_model.py which images the network learnt from.
     model.name = f"trained_on_{zlib.crc32(y_train)}"
     history = train_model(model, X_train, y_train, epochs)
-
     try:  # under another name first, because a full disk mustn't harm the old network
         model.save("mnist.partial.keras")
-        keras.models.load_model("mnist.partial.keras")  # Keras can't load every layer
+        keras.models.load_model("mnist.partial.keras")  # not all that's saved can be
         os.replace("mnist.partial.keras", MODEL_PATH)
     except OSError as error:
         sys.exit(f"{MODEL_PATH} could not be saved: {error}")

@@ -40,8 +40,8 @@ def measure(model):
     print(f"Mean F1 score over the digits: {f1.mean():.4f}")
     print(f"Accuracy: {correct.mean():.2%} of {len(correct):,} test images")
     if model.name != f"trained_on_{zlib.crc32(y_train)}":
-        print("NOTE: nothing shows that it had just this split's training images. It")
-        print("may have learnt from some of these too, and this accuracy be too good.")
+        print("NOTE: nothing shows that it had exactly this split's training images.")
+        print("It may have learnt from some of these, so the accuracy may be too good.")
     print(f"At least 99% sure: {correct[sure].sum():,} of {sure.sum():,} are right")
     print(f"Less than 99% sure: {correct[~sure].sum():,} of {sum(~sure):,} are right")
     plot_scores(precision, recall, f1)

@@ -83,7 +83,7 @@ def draw_data(X, y):
     fig, ax = plt.subplots(figsize=(7, 7), layout="constrained")
     show(ax, part, "What the computer stores")
     for (row, column), number in np.ndenumerate(part):
-        look = {"color": "black" if number > 127 else "0.7" if number else "0.4"}
+        look = {"color": "black" if number > 100 else "0.85" if number else "0.5"}
         ax.text(column, row, number, ha="center", va="center", size=10, **look)
     save(fig, "numbers.png")
 
