@@ -65,8 +65,8 @@ def lead_lost(model, pixels, answer, rival, ink):
     A spot is a pixel and those around it, 3 x 3, and `ink` is 0 ("occlusion", Zeiler
     and Fergus 2014) or 1 (a "counterfactual"). The lead is ln(p[answer] / p[rival]).
     """
-    images = np.tile(pixels.reshape(28, 28), (785, 1, 1))  # the last one stays as it is
-    for image, (y, x) in zip(images, np.ndindex(28, 28)):
+    images = np.tile(pixels.reshape(28, 28), (785, 1, 1))
+    for image, (y, x) in zip(images, np.ndindex(28, 28)):  # all but the last image
         image[max(0, y - 1) : y + 2, max(0, x - 1) : x + 2] = ink
     p = model.predict_on_batch(images.reshape(785, 784)) + 1e-37  # as ln(0) is infinite
     lead = np.log(p[:, answer]) - np.log(p[:, rival])
@@ -83,7 +83,7 @@ def explain(model, pixels, answer, rival):
     lost /= np.abs(pixels * lost).max() or 1  # now from -1 to 1 wherever there's ink
     colours = sns.blend_palette([BLUE, "white", ORANGE], as_cmap=True)(lost / 2 + 0.5)
     glow = (pixels.max() - pixels) * lead_lost(model, pixels, answer, rival, ink=1)
-    # The power of 3 leaves only the strongest spots, and 0.8 keeps ink the brightest.
+    # The power of 3 leaves the strongest spots, and the factors keep ink the brightest.
     glow = 0.8 * (1 - pixels) * np.maximum(0, glow / (glow.max() or 1)) ** 3
     return (np.c_[pixels] * colours[:, :3] + np.c_[glow] * BLUE).reshape(28, 28, 3)
 
@@ -147,7 +147,7 @@ def plot_digits(model, digits, heading, file_name):
     print(f"Saved {file_name}")
 
 
-# Your own digits.
+# Your own digits. You can skip this part on a first reading.
 
 
 def find_ink(picture):

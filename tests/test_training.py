@@ -39,9 +39,7 @@ def seen(data):
     return witness
 
 
-def test_the_network_and_its_training_are_those_of_the_page(
-    data, trained, measured, seen
-):
+def test_the_training_is_that_of_the_page(data, trained, measured, seen):
     changed = "You have changed them. That's fine: only this test should fail."
     network = model.build_model()
     configs = [layer.get_config() for layer in network.layers]
