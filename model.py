@@ -152,7 +152,7 @@ def load_mnist():
 
 
 def main():
-    gc.freeze()  # Python ends a second sooner if it needn't go through TensorFlow
+    gc.freeze()  # Python ends a second sooner if it needn't tidy up TensorFlow
     parser = argparse.ArgumentParser(description="Train a network to read digits.")
     parser.add_argument("--epochs", type=int, default=10, help="default: %(default)s")
     epochs = parser.parse_args().epochs

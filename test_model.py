@@ -60,9 +60,9 @@ def in_words(p, decimals=1):
 
 
 def lead_lost(model, pixels, answer, rival, ink):
-    """Return what the answer's lead loses if each spot is set to `ink`: 784 numbers.
+    """Return what the answer's lead loses if a spot is set to `ink`: 784 numbers.
 
-    A spot is a pixel and those around it, 3 x 3, and `ink` is 0 ("occlusion", Zeiler
+    Each is for a pixel and those around it, 3 x 3. `ink` is 0 ("occlusion", Zeiler
     and Fergus 2014) or 1 (a "counterfactual"). The lead is ln(p[answer] / p[rival]).
     """
     images = np.tile(pixels.reshape(28, 28), (785, 1, 1))
@@ -80,7 +80,7 @@ def explain(model, pixels, answer, rival):
     white where it does neither. The black glows blue where ink would help the rival.
     """
     lost = lead_lost(model, pixels, answer, rival, ink=0)
-    lost /= np.abs(pixels * lost).max() or 1  # now from -1 to 1 wherever there's ink
+    lost /= np.abs(pixels * lost).max() or 1  # now from -1 to 1 for most ink
     colours = sns.blend_palette([BLUE, "white", ORANGE], as_cmap=True)(lost / 2 + 0.5)
     glow = (pixels.max() - pixels) * lead_lost(model, pixels, answer, rival, ink=1)
     # The power of 3 leaves the strongest spots, and the factors keep ink the brightest.
@@ -98,7 +98,7 @@ def plot_scores(precision, recall, f1):
     ax.plot(precision, "o", color=BLUE, label="Precision")
     ax.plot(recall, "s", color=ORANGE, label="Recall")
     ax.plot(f1, "_", color="black", label="F1 score")
-    bottom = min(0.9, *precision, *recall) - 0.01
+    bottom = min(0.95, *precision, *recall) - 0.01
     ax.set(xlabel="Digit", xticks=range(10), ylabel="Score", ylim=(bottom, 1.01))
     ax.set_title(f"Lowest F1: digit {f1.argmin()}")
     ax.legend(loc="lower left")
@@ -142,7 +142,8 @@ def plot_digits(model, digits, heading, file_name):
     for i, (pixels, answer, rival, title) in enumerate(digits, start=1):
         ax = fig.add_subplot(rows, columns, i, xticks=[], yticks=[], title=title)
         ax.imshow(explain(model, pixels, answer, rival))
-    fig.suptitle(f"{heading}\nOrange: for the answer. Blue: against. Glow: missing ink")
+    key = "Orange: for the answer. Blue: for its rival. Glow: ink the rival lacks"
+    fig.suptitle(f"{heading}\n{key}")
     fig.savefig(file_name, dpi=120)
     print(f"Saved {file_name}")
 
@@ -299,7 +300,7 @@ def show_reading(fig, model, page):
 
 
 def main():
-    gc.freeze()  # Python ends a second sooner if it needn't go through TensorFlow
+    gc.freeze()  # Python ends a second sooner if it needn't tidy up TensorFlow
     parser = argparse.ArgumentParser(description="Test the network of model.py.")
     parser.add_argument("--draw", action="store_true", help="draw with the mouse")
     parser.add_argument("pictures", nargs="*", help="pictures of one digit each")

@@ -143,7 +143,7 @@ def test_pictures_are_named_with_digit_or_reason(network, originals, folder, cap
     assert "Getting MNIST" not in out and Path("own_digits.png").exists()
     # The figure shows what the network saw, and why that isn't the runner-up.
     figure = plt.gcf()
-    assert "Orange: for the answer. Blue: against." in figure.get_suptitle()
+    assert "Orange: for the answer. Blue: for its rival." in figure.get_suptitle()
     titles = [ax.get_title().splitlines()[0] for ax in figure.axes]
     assert titles == list(answers.values())
     image, black = (ax.images[0].get_array() for ax in figure.axes[:2])
