@@ -103,6 +103,7 @@ def test_each_exercise_trains_and_is_read_by_test_model(number, environment, tmp
     script = (ROOT / "model.py").read_text("utf-8")
     copy = changed(script, exercises()[number])
     assert copy != script
+    copy = copy.replace("5600", "2000")  # offline, there are only 4,000 images
     (tmp_path / "model.py").write_text(copy, "utf-8")
     shutil.copy(ROOT / "test_model.py", tmp_path)
     pictures = sorted(map(str, (ROOT / "tests" / "pictures").iterdir()))
@@ -234,7 +235,7 @@ def test_the_numbers_are_those_of_the_last_run(record):
         f"it's {sure:.1%} sure, and right {right:.1%} of the time",
         f"would be {record['not moved'][1]:.1%} sure and {record['not moved'][0]:.1%} right",
         (
-            f"make {np.mean(recipes['not moved']['sure mistakes']):.0%} of its mistakes at more "
+            f"and (over five runs) make {np.mean(recipes['not moved']['sure mistakes']):.0%} of its mistakes at more "
             f"than 99% sure, not {np.mean(ours['sure mistakes']):.0%}"
         ),
         f"it's right {swapped[0]:.0%} of the time",
