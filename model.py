@@ -43,8 +43,8 @@ def fetch_data():
     X_train, X_test, y_train, y_test = train_test_split(
         X, y.astype("int64"), test_size=0.2, random_state=42
     )
-    X_train = X_train.astype("float32") / 255
-    X_test = X_test.astype("float32") / 255
+    X_train = np.divide(X_train, 255, dtype="float32")
+    X_test = np.divide(X_test, 255, dtype="float32")
     return X_train, X_test, y_train, y_test
 
 

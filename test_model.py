@@ -31,8 +31,8 @@ SPOTS = SPOTS.reshape(784, 784)
 def measure(model, averages, X_test, y_test):
     """Print how well `model` reads the test images, and save three figures."""
     probabilities = model.predict(X_test, batch_size=1000, verbose=0)
-    y_pred = probabilities.argmax(axis=1)  # the most probable digit of each image
-    confidence = probabilities.max(axis=1)
+    # Each image's most probable digit, and how probable the network finds it.
+    y_pred, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
     # If it never says 8, for example, the precision of the 8 is 0 / 0, counted as 0.
     scores = metrics.precision_recall_fscore_support(y_test, y_pred, zero_division=0)
     precision, recall, f1, _ = scores  # one of each per digit
@@ -87,16 +87,13 @@ def explain(model, pixels, answer, rival, average):
     lost = lead_lost(model, pixels, answer, rival, ink=0)
     most = max(1e-9, np.abs(lost * pixels).max())
     palette = sns.blend_palette([BLUE, "white", ORANGE], as_cmap=True)
-    colours = palette(plt.Normalize(-most, most)(lost))[:, :3]
+    hues = palette(plt.Normalize(-most, most)(lost.reshape(28, 28)))[:, :, :3]
     glow = missing_ink(model, pixels, answer, rival, average)
-    return (pixels[:, np.newaxis] * colours + np.outer(glow, BLUE)).reshape(28, 28, 3)
+    return np.maximum(pixels.reshape(28, 28, 1) * hues, glow.reshape(28, 28, 1) * BLUE)
 
 
 def show_reasons(ax, model, pixels, answer, rival, average):
-    """Draw what `explain` returns, and a ring around the brightest glow.
-
-    Return what the network answers with ink in the ring, or "" if nothing glows.
-    """
+    """Draw `explain`'s image, ring its glow, and say what's read with ink in the ring."""
     ax.imshow(explain(model, pixels, answer, rival, average))
     glow = missing_ink(model, pixels, answer, rival, average)
     if not glow.any():
@@ -113,10 +110,12 @@ def show_reasons(ax, model, pixels, answer, rival, average):
 def plot_scores(precision, recall, f1):
     """Draw three scores for each digit, and save them as precision_f1.png."""
     fig, ax = plt.subplots(figsize=(7, 5), layout="constrained")
-    scores = {"Precision": precision, "Recall": recall, "F1 score": f1}
-    sns.scatterplot(scores, palette="viridis", s=80, clip_on=False)
+    ax.plot(precision, "o", color="purple", label="Precision", clip_on=False)
+    ax.plot(recall, "s", color="yellowgreen", label="Recall", clip_on=False)
+    ax.plot(f1, "k_", label="F1 score", clip_on=False)
     ax.set(xlabel="Digit", ylabel="Score (axis doesn't start at 0)", ylim=(None, 1))
     ax.set(xticks=range(len(f1)), title=f"Lowest F1: digit {f1.argmin()}")
+    ax.legend()
     fig.savefig("precision_f1.png", dpi=120)
 
 
@@ -143,13 +142,12 @@ def plot_mistakes(model, averages, X, y, y_pred, confidence):
 def plot_digits(model, averages, digits, heading, file_name):
     """Draw `digits`, tuples of (pixels, answer, rival, title), and save the figure."""
     rows, columns = int(np.ceil(len(digits) / 5)), min(5, len(digits))
-    fig = plt.figure(figsize=(6.5, 0.5 + 2 * rows), layout="constrained")
-    fig.suptitle(heading)
+    plt.figure(figsize=(6.5, 0.5 + 2 * rows), layout="constrained").suptitle(heading)
     for number, (pixels, answer, rival, title) in enumerate(digits, start=1):
-        ax = fig.add_subplot(rows, columns, number, xticks=[], yticks=[])
+        ax = plt.subplot(rows, columns, number, xticks=[], yticks=[])
         new = show_reasons(ax, model, pixels, answer, rival, averages[rival])
         ax.set_title(f"{title}\nink in the ring:\n{new}" if new else title)
-    fig.savefig(file_name, dpi=120)
+    plt.savefig(file_name, dpi=120)
     print(f"Saved {file_name}")
 
 
@@ -193,8 +191,8 @@ def prepare(picture):
     if longer < 6:  # nothing, or a speck of dust
         return np.zeros(784, dtype="float32")
     scale = longer / 19  # shrinking blurs the edges, which makes 20 of 19
-    y, x = ndimage.center_of_mass(ink)
-    left, top = x - 14.5 * scale, y - 14.5 * scale  # to the middle of pixel 14
+    # The centre goes to the middle of pixel 14, where MNIST's digits have theirs.
+    top, left = np.array(ndimage.center_of_mass(ink)) + 0.5 - 14.5 * scale
     square = Image.fromarray(ink).crop((left, top, left + 28 * scale, top + 28 * scale))
     pixels = np.asarray(square.resize((28, 28)), dtype="float32").ravel()
     return pixels / pixels.max()
@@ -285,6 +283,7 @@ def main():
         sys.exit(f"{MODEL_PATH} can't be loaded: {error} Run `python model.py`.")
     X_train, X_test, y_train, y_test = fetch_data()
     averages = average_digits(X_train, y_train)
+    del X_train  # it takes 176 MB
     if args.draw:
         if not drawing_window(model, averages).canvas.required_interactive_framework:
             sys.exit("No window: use a terminal, or `%matplotlib qt` in a notebook.")

