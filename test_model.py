@@ -23,7 +23,7 @@ from model import MODEL_PATH, fetch_data
 # For the network's answer, and for its rival: the right digit, or else the runner-up.
 ORANGE, BLUE = (1.0, 0.7, 0.2), (0.1, 0.5, 1.0)
 
-# 784 images of one pixel each, grown to a spot of 3 x 3: one row of SPOTS for each.
+# 784 images, each with one pixel set, grown to a spot of 3 x 3: one per row of SPOTS.
 SPOTS = ndimage.maximum_filter(np.eye(784).reshape(784, 28, 28), size=(1, 3, 3)) == 1
 SPOTS = SPOTS.reshape(784, 784)
 
@@ -51,15 +51,15 @@ def measure(model, averages, X_test, y_test):
 
 
 def average_digits(X_train, y_train):
-    """Return the mean of each digit's training images: float32 of shape (10, 784)."""
+    """Return the mean of each digit's images in X_train: float32 of shape (10, 784)."""
     return np.stack([X_train[y_train == d].mean(axis=0) for d in np.unique(y_train)])
 
 
 def lead_lost(model, pixels, answer, rival, ink):
-    """Return what a spot set to `ink` takes off the lead, ln(p[answer] / p[rival]).
+    """Return how much of the lead, ln(p[answer] / p[rival]), a spot set to `ink` costs.
 
-    That's 784 numbers, for the 3 x 3 pixels around each pixel. `ink` is 0 ("occlusion",
-    Zeiler and Fergus 2014) or 1 (a "counterfactual").
+    That's 784 numbers, for the 3 x 3 pixels around each pixel. `ink` is 0 or 1. Asking
+    like this is called "occlusion" (Zeiler and Fergus 2014).
     """
     images = np.vstack([pixels, np.where(SPOTS, ink, pixels)])  # the first is unchanged
     p = model.predict_on_batch(images) + 1e-37  # as 0 has no logarithm
@@ -68,9 +68,9 @@ def lead_lost(model, pixels, answer, rival, ink):
 
 
 def missing_ink(model, pixels, answer, rival, average):
-    """Return how much ink would help the rival at each pixel: 784 numbers from 0 to 1.
+    """Return how far ink at each pixel would help the rival: 784 numbers from 0 to 1.
 
-    It does where there's none yet, where a spot of it would cost some of the lead, and
+    It helps where there's none yet, where a spot of it would cost some of the lead, and
     where the rival's images have some: `average` is their mean, of shape (784,).
     """
     lost = lead_lost(model, pixels, answer, rival, ink=1)
@@ -127,7 +127,7 @@ def plot_scores(precision, recall, f1):
 
 
 def plot_confusion_matrix(matrix):
-    """Draw true digits (rows) against predicted ones as confusion_matrix.png."""
+    """Draw true digits (rows) against predicted ones in confusion_matrix.png."""
     fig, ax = plt.subplots(figsize=(7, 7), layout="constrained")
     right = np.eye(len(matrix), dtype=bool)
     # Right answers are grey: in colour, they would drown out the few mistakes.

@@ -130,11 +130,14 @@ def draw_window(network, averages):
 
 
 def spots(network, X, y, p, averages):
-    """Return how often ink at one spot mends a mistake, or overturns a right answer."""
+    """Return how often ink at one spot makes a mistake or a right answer the rival."""
     random, order, numbers = np.random.default_rng(0), np.argsort(-p, axis=1), {}
     wrong, right = np.flatnonzero(order[:, 0] != y), np.flatnonzero(order[:, 0] == y)
-    some = random.choice(right, 300, replace=False)
-    for name, chosen, rivals in ("wrong", wrong, y), ("right", some, order[:, 1]):
+    rivals = np.where(order[:, 0] == y, order[:, 1], y)
+    leads = np.log(p.max(axis=1) / p[range(len(y)), rivals])
+    groups = {"wrong": wrong, "right": random.choice(right, 300, replace=False)}
+    alike = [right[np.abs(leads[right] - lead).argmin()] for lead in leads[wrong]]
+    for name, chosen in (groups | {"right, as small a lead": alike}).items():
         in_the_ring, anywhere = [], []
         for i in chosen:
             explained = network, X[i], order[i, 0], rivals[i], averages[rivals[i]]
@@ -249,17 +252,13 @@ def main():
     draw_network()
     draw_fifty_epochs(experiments["fifty epochs"])
     p = network.predict(X_test, batch_size=1000, verbose=0)
-    loss, accuracy = re.findall(r"val_\w+: (\S+)", training)[
-        :-3:-1
-    ]  # of the last epoch
-    trusted = trust(network, X_test, y_test, p) | {
-        "validation": f"{float(accuracy):.1%}"
-    }
+    *_, accuracy, loss = map(float, re.findall(r"val_\w+: (\S+)", training))
+    trusted = trust(network, X_test, y_test, p) | {"validation": f"{accuracy:.1%}"}
     numbers = scores(metrics.confusion_matrix(y_test, p.argmax(axis=1))) | {
         "Why did it make that mistake?": spots(network, X_test, y_test, p, averages),
         "Can you trust it?": trusted | {"H": draw_window(network, averages)},
         "Your own handwriting": dots(network, X_test, averages),
-        "Try changing it": {"original": f"{float(loss):.3f}"},
+        "Try changing it": {"original": f"{loss:.3f}"},
     }
     record = {"of": checksum("model.py", "test_model.py"), "numbers": numbers}
     record |= {"printed": printed.splitlines(), "seconds": round(seconds)}
