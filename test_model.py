@@ -58,8 +58,8 @@ def average_digits(X_train, y_train):
 def lead_lost(model, pixels, answer, rival, ink):
     """Return how much of the lead, ln(p[answer] / p[rival]), a spot set to `ink` costs.
 
-    That's 784 numbers, for the 3 x 3 pixels around each pixel. `ink` is 0 or 1. Asking
-    like this is called "occlusion" (Zeiler and Fergus 2014).
+    That's 784 numbers, for the 3 x 3 pixels around each pixel. `ink` is 1, or 0, which
+    is called "occlusion" (Zeiler and Fergus 2014).
     """
     images = np.vstack([pixels, np.where(SPOTS, ink, pixels)])  # the first is unchanged
     p = model.predict_on_batch(images) + 1e-37  # as 0 has no logarithm
@@ -82,7 +82,7 @@ def explain(model, pixels, answer, rival, average):
     """Return the digit in colours that say why it's read as `answer`: RGB, (28, 28, 3).
 
     Ink is orange where the answer's lead needs it, blue where it helps the rival, and
-    white where it makes little difference. The black glows blue where ink is missing.
+    white where it hardly matters. The black glows blue where ink would help the rival.
     """
     lost = lead_lost(model, pixels, answer, rival, ink=0)
     most = max(1e-9, np.abs(lost * pixels).max())
@@ -100,7 +100,7 @@ def read(model, pixels):
 
 
 def show_reasons(ax, model, pixels, answer, rival, average):
-    """Draw `explain`'s image, ring its glow, and return what's read with ink there."""
+    """Draw `explain`'s image with a ring, and return what's read with ink in there."""
     ax.imshow(explain(model, pixels, answer, rival, average))
     glow = missing_ink(model, pixels, answer, rival, average)
     if not glow.any():
@@ -198,7 +198,7 @@ def prepare(picture):
     if longer < 6:  # nothing, or a speck of dust
         return np.zeros(784, dtype="float32")
     scale = longer / 19  # shrinking blurs the edges, so 19 become 20
-    # The centre goes to the middle of pixel 14, where MNIST's digits have theirs.
+    # Pixel i's middle is at i + 0.5. The centre goes to that of pixel 14, as in MNIST.
     top, left = np.array(ndimage.center_of_mass(ink)) + 0.5 - 14.5 * scale
     square = Image.fromarray(ink).crop((left, top, left + 28 * scale, top + 28 * scale))
     pixels = np.asarray(square.resize((28, 28)), dtype="float32").ravel()
