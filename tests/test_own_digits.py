@@ -199,6 +199,7 @@ def test_a_drawing_comes_with_reasons(window, network, averages):
     assert colours.index(test_model.ORANGE) == answer
     assert colours.index(test_model.BLUE) == rival and len(set(colours)) == 3
     assert len(bars.patches) == 10 and bars.get_ylim() == (0, 1)
+    assert list(bars.get_xticks()) == list(range(10)), "a digit below each bar"
 
 
 def test_it_opens_a_window_and_does_nothing_else(pictures, capsys):
