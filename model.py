@@ -77,7 +77,7 @@ def shift(images, labels):
     The shift is random, by up to one pixel in each direction: "data augmentation".
     """
     # TensorFlow runs these lines once, to record them, so the random numbers have to be
-    # its own. With a seed, each epoch has the same shifts, but in newly mixed batches.
+    # its own. With a seed, each epoch repeats the shifts, but on newly mixed batches.
     right = tf.random.uniform([], -1, 2, "int32")  # -1, 0 or 1: the 2 is left out
     down = tf.random.uniform([], -1, 2, "int32")
     # Rows lie end to end, so one pixel down is 28 places on. What leaves on one side

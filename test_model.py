@@ -56,7 +56,7 @@ def average_digits(X_train, y_train):
 
 
 def lead_lost(model, pixels, answer, rival, ink):
-    """Return how much of the lead, ln(p[answer] / p[rival]), a spot set to `ink` costs.
+    """Return how far a spot set to `ink` lowers the lead, ln(p[answer] / p[rival]).
 
     That's 784 numbers, for the 3 x 3 pixels around each pixel. `ink` is 1, or 0, which
     is called "occlusion" (Zeiler and Fergus 2014).

@@ -205,8 +205,7 @@ def test_a_drawing_comes_with_reasons(window, network, averages):
 def test_it_opens_a_window_and_does_nothing_else(pictures, capsys):
     assert run(test_model, "--draw").startswith("No window")
     plt.close("all")
-    tk = {"required_interactive_framework": "tk"}
-    screen = mock.patch.multiple(FigureCanvasAgg, create=True, **tk)
+    screen = mock.patch.object(FigureCanvasAgg, "required_interactive_framework", "tk")
     with screen, mock.patch.object(plt, "show") as show:
         assert run(test_model, "--draw") == 0
     assert show.call_args.kwargs.get("block", True), "It would vanish at once."
