@@ -170,7 +170,7 @@ def test_what_is_drawn_is_shown_and_read(window):
     dark = page[:, :, 0] < 128
     assert ndimage.label(dark)[1] == 1, "The line has gaps."
     assert dark[425, 120:380].all() and not dark[50:350, :200].any()
-    assert draw(window, (0.1, 0.9))[1][50, 50, 0] == 0, "A click should leave a dot."
+    assert draw(window, (0.1, 0.9))[1][35, 50, 0] == 0, "A click should leave a dot."
     window.canvas.draw()
     assert [ax.get_position().bounds for ax in window.axes] == places, "It jumps."
 
