@@ -76,9 +76,8 @@ def recipes(data):
     X, X_test, y, y_test = data
     raw = 255 * X, 255 * X_test, y, y_test
     images, labels = mnist_data()
-    sample = train_test_split(
-        np.float32(images / 255), labels, test_size=0.2, random_state=42
-    )
+    images = np.float32(images / 255)
+    sample = train_test_split(images, labels, test_size=0.2, random_state=42)
     averages = np.stack([X[y == digit].mean(axis=0) for digit in range(10)])
     distances = (averages**2).sum(axis=1) - 2 * X_test @ averages.T
     blogs = {"train": blogs_training}
@@ -160,9 +159,8 @@ def first_step(data):
         loss = LOSS(y, network(X))
     slopes = [slope.numpy() for slope in tape.gradient(loss, network.trainable_weights)]
     place = np.unravel_index(slopes[4].argmax(), (64, 10))  # one of the last layer's
-    weight, slope = (
-        round(float(a[4][place]), 4) for a in (network.get_weights(), slopes)
-    )
+    weight = round(float(network.get_weights()[4][place]), 4)
+    slope = round(float(slopes[4][place]), 4)
     sure = network.predict(255 * data[0][:5000], verbose=0).max(axis=1)
     return percent(sure, 0), {
         "weight": f"{weight:.4f}",

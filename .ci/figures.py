@@ -91,12 +91,6 @@ def draw_fifty_epochs(losses):
     keep(fig, "fifty_epochs")
 
 
-def picture_of(window):
-    window.canvas.draw()
-    picture = Image.fromarray(np.asarray(window.canvas.buffer_rgba())).convert("RGB")
-    return picture.quantize(64, dither=0)
-
-
 def stroke(window, *points):
     """Draw a line with the mouse on the window's page; return pictures of that."""
     window.canvas.draw()
@@ -107,7 +101,9 @@ def stroke(window, *points):
     for name, place in zip([*names, "button_release_event"], path):
         event = MouseEvent(name, window.canvas, *place, 1)
         window.canvas.callbacks.process(name, event)
-        pictures.append(picture_of(window))
+        window.canvas.draw()
+        picture = Image.fromarray(np.asarray(window.canvas.buffer_rgba()))
+        pictures.append(picture.convert("RGB").quantize(64, dither=0))
     return pictures
 
 
@@ -187,10 +183,7 @@ def scores(matrix):
     tp, said, are = np.diag(matrix), matrix.sum(axis=0), matrix.sum(axis=1)
     d = np.argmin(tp / (said + are))
     tests = np.random.default_rng(0).multinomial(n, matrix.ravel() / n, 1000)
-    f1 = [
-        2 * np.diag(m) / (m.sum(axis=0) + m.sum(axis=1))
-        for m in tests.reshape(-1, 10, 10)
-    ]
+    f1 = [2 * np.diag(m) / (m.sum(0) + m.sum(1)) for m in tests.reshape(-1, 10, 10)]
     most = f"a {true} read as a {answer}, {mistakes.max()} times"
     of_the_lowest = {
         "lowest": f"the {d}",
