@@ -1,4 +1,4 @@
-"""Train a small neural network to recognise handwritten digits, and save it.
+"""Train a small neural network to recognise handwritten digits and save it.
 
 python model.py               trains for ten epochs (passes through the images)
 python model.py --epochs 3    trains for only three
@@ -38,7 +38,7 @@ def fetch_data():
             n_retries=1,
             read_csv_kwargs={"dtype": "uint8"},  # pandas 3.1 fails without it
         )
-    except Exception as error:  # noqa: BLE001 (many types are possible)
+    except Exception as error:  # noqa: BLE001 (from URLError to EOFError)
         X, y = fetch_elsewhere(error)
     X_train, X_test, y_train, y_test = train_test_split(
         X, y.astype("int64"), test_size=0.2, random_state=42

@@ -29,7 +29,7 @@ SPOTS = SPOTS.reshape(784, 784)
 
 
 def measure(model, averages, X_test, y_test):
-    """Print how well `model` reads the test images and save three figures."""
+    """Print how well `model` reads X_test, (n, 784), and save three figures."""
     probabilities = model.predict(X_test, batch_size=1000, verbose=0)
     # Each image's most probable digit, and how probable the network finds it.
     y_pred, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
@@ -100,7 +100,7 @@ def read(model, pixels):
 
 
 def show_reasons(ax, model, pixels, answer, rival, average):
-    """Draw `explain`'s image with a ring, and return what's read with ink in there."""
+    """Draw `explain`'s image with a ring and return what's read with ink in it."""
     ax.imshow(explain(model, pixels, answer, rival, average))
     glow = missing_ink(model, pixels, answer, rival, average)
     if not glow.any():
@@ -115,7 +115,7 @@ def show_reasons(ax, model, pixels, answer, rival, average):
 
 
 def plot_scores(precision, recall, f1):
-    """Draw three scores for each digit and save them as precision_f1.png."""
+    """Draw each digit's three scores, from 0 to 1, and save precision_f1.png."""
     fig, ax = plt.subplots(figsize=(7, 5), layout="constrained")
     ax.plot(precision, "o", color="purple", label="Precision", clip_on=False)
     ax.plot(recall, "s", color="yellowgreen", label="Recall", clip_on=False)
@@ -127,7 +127,7 @@ def plot_scores(precision, recall, f1):
 
 
 def plot_confusion_matrix(matrix):
-    """Draw true digits (rows) against predicted ones in confusion_matrix.png."""
+    """Draw a (10, 10) matrix, true digits in rows, and save confusion_matrix.png."""
     fig, ax = plt.subplots(figsize=(7, 7), layout="constrained")
     right = np.eye(len(matrix), dtype=bool)
     # Right answers are grey: in colour, they would drown out the few mistakes.
@@ -211,7 +211,7 @@ def read_pictures(model, averages, file_names):
     for name in file_names:
         try:
             picture = ImageOps.exif_transpose(Image.open(name))  # upright
-        except Exception as error:  # noqa: BLE001 (Pillow raises many types)
+        except Exception as error:  # noqa: BLE001 (damaged pictures raise nine types)
             print(f"{name}: {error}", file=sys.stderr)
             continue
         pixels = prepare(picture)
